@@ -1,0 +1,55 @@
+# Each target does its own set-up: on a fresh Debian 12, Debian 13 or Ubuntu 24.04 it needs only git, make, python3 and root.
+
+# What it takes to build and run sockhop, to show it, and to test it on other people's programs.
+PACKAGES := python3-venv libbpf1 clang
+DEMO_PACKAGES := redis-server redis-tools socat netcat-openbsd
+TEST_PACKAGES := $(DEMO_PACKAGES) nginx haproxy postgresql memcached curl wrk \
+	nftables iptables iproute2 procps gcc libc6-dev bpftool?
+
+# Seconds after which a test run is interrupted, and its processes with it.
+TEST_LIMIT := 900
+
+BIN := .venv/bin
+DATAPLANE := src/sockhop/dataplane
+OBJECT := $(DATAPLANE)/sockhop.bpf.o
+PYTHON_CODE := src tests hatch_build.py $(wildcard benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint bench clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+install: ## set up: system packages, and sockhop with its tools in .venv
+	@scripts/packages.sh $(PACKAGES)
+	@scripts/venv.sh
+	@$(MAKE) -s $(OBJECT)
+
+demo: install ## a real client and server, before and after
+	@scripts/packages.sh $(DEMO_PACKAGES)
+	@$(BIN)/sockhop demo
+
+test: install ## everything that must hold: lint, types, arrows, tests
+	@scripts/packages.sh $(TEST_PACKAGES)
+	@$(MAKE) --no-print-directory lint
+	@test "$$(id -u)" = 0 || { echo "sockhop: tests load BPF programs and must be run by root;" \
+		"those of tests/unit need none: $(BIN)/pytest tests/unit" >&2; exit 1; }
+	timeout --signal=INT --kill-after=60 $(TEST_LIMIT) $(BIN)/pytest $(PYTEST_ARGS)
+
+lint: install ## style, types, import directions
+	$(BIN)/ruff check $(PYTHON_CODE)
+	$(BIN)/ruff format --check $(PYTHON_CODE)
+	$(BIN)/mypy $(PYTHON_CODE)
+	$(BIN)/lint-imports --no-logo
+
+bench: install ## the benchmarks, side by side in one run (BENCH_ARGS are passed on)
+	@scripts/packages.sh $(TEST_PACKAGES)
+	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+
+clean: ## remove all that was made here
+	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache $(OBJECT)
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Installing compiles it too; this is for a change of the C afterwards.
+$(OBJECT): $(wildcard $(DATAPLANE)/*.[ch]) $(DATAPLANE)/build.py
+	$(BIN)/python $(DATAPLANE)/build.py

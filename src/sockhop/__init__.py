@@ -1,0 +1,37 @@
+"""TCP between processes on one Linux host, as fast as a Unix socket, without touching the applications."""
+
+from sockhop.control.accelerator import Accelerator
+from sockhop.control.status import Hops, Scope, Sockets, Stack, Status
+from sockhop.errors import (
+    BadObject,
+    BadScope,
+    KernelError,
+    Locked,
+    NoSuchCommand,
+    NotOurs,
+    NotPermitted,
+    NotUp,
+    SockhopError,
+    Unsupported,
+)
+from sockhop.version import __version__
+
+__all__ = [
+    "Accelerator",
+    "BadObject",
+    "BadScope",
+    "Hops",
+    "KernelError",
+    "Locked",
+    "NoSuchCommand",
+    "NotOurs",
+    "NotPermitted",
+    "NotUp",
+    "Scope",
+    "SockhopError",
+    "Sockets",
+    "Stack",
+    "Status",
+    "Unsupported",
+    "__version__",
+]

@@ -1,0 +1,1 @@
+"""What sockhop is: instances of the data plane, their scopes, life and counters."""

@@ -1,0 +1,82 @@
+"""sockhop as a library."""
+
+from pathlib import Path
+from types import TracebackType
+
+from sockhop.control import places
+from sockhop.control.instance import Instance
+from sockhop.control.settings import Settings
+from sockhop.control.status import Status
+from sockhop.errors import NotUp
+from sockhop.kernel import cgroups, signals
+
+DRAIN_SECONDS = 5.0
+
+
+class Accelerator:
+    """Hops for the sockets that are made in one cgroup, or below it, while the block lasts.
+
+    ::
+
+        with sockhop.Accelerator(cgroup="/sys/fs/cgroup/my.slice") as hops:
+            ...
+            print(hops.status().hop.messages)
+
+    Connections that exist already are left alone. At the end hops are paused, no new connection is taken in, and
+    each socket leaves the map when it is empty and nobody is inside ``recv`` or ``send`` on it. What is not empty
+    within 5 seconds goes on, through the stack and without loss, and is taken out by the next use of sockhop.
+    Killing this process at any moment changes nothing for the connections.
+
+    :param cgroup: a cgroup of version 2.
+    :param settings: see :class:`~sockhop.control.settings.Settings`, of which any field may be given by name.
+
+    ``with`` raises :class:`~sockhop.errors.NotPermitted`, :class:`~sockhop.errors.Unsupported`,
+    :class:`~sockhop.errors.BadScope`, :class:`~sockhop.errors.BadObject` and :class:`~sockhop.errors.Locked`.
+    """
+
+    def __init__(self, cgroup: str | Path, **settings: float) -> None:
+        self._cgroup = Path(cgroup)
+        self._settings = Settings(**settings)  # type: ignore[arg-type]
+        self._instance: Instance | None = None
+
+    def __enter__(self) -> "Accelerator":
+        directory = places.private()
+        cgroup = cgroups.check(self._cgroup)
+        with places.lock(), signals.deferred():
+            places.collect()
+            instance = Instance.create(directory, self._settings)
+            try:
+                instance.attach(cgroup)
+            except BaseException:
+                instance.unpin()
+                raise
+            self._instance = instance
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        instance, self._instance = self._up(), None
+        if not instance.drain(DRAIN_SECONDS):
+            instance.unpin()
+
+    def _up(self) -> Instance:
+        if self._instance is None:
+            raise NotUp("this Accelerator is not up: use it inside its with block")
+        return self._instance
+
+    def status(self) -> Status:
+        """Return the counters of this accelerator. Raises :class:`~sockhop.errors.NotUp` outside the block."""
+        return self._up().status()
+
+    def pause(self) -> None:
+        """Send every message through the stack from now on; nothing is unloaded."""
+        self._up().pause()
+
+    def resume(self) -> None:
+        """Let messages hop again."""
+        self._up().resume()
+
+    def recheck(self) -> None:
+        """Make each direction show its next message to the stack, and so to firewalls, before it hops again."""
+        self._up().recheck()

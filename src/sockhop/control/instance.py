@@ -1,0 +1,288 @@
+"""One data plane in the kernel, pinned in a directory of its own.
+
+Everything that keeps traffic right is in these pins and needs no process:
+
+    config      array: pause, epoch, limits            sockets   the sockhash, with its two programs
+    traffic     per-CPU counters                       events    ring buffer of trace
+    connections the sock_ops program                   drain, census   iterator links
+    scope-ID    a link of that program to the cgroup with this id
+
+The maps' last reference must not go while sockets are inside: the kernel would throw away what is unread
+(``sock_hash_free``). So the directory goes only when the map is empty.
+"""
+
+import ctypes
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sockhop.control import status
+from sockhop.control.settings import Settings
+from sockhop.errors import BadScope, KernelError, NotOurs
+from sockhop.kernel import cgroups, libbpf, maps, namespaces, objects
+from sockhop.kernel.abi import MAGIC, Config, Event, Kept, Traffic
+from sockhop.version import __version__
+
+# The names of maps and programs in the object, by the name of their pin.
+_MAPS = {"config": ".data.config", "sockets": "sockets", "traffic": "traffic", "events": "events"}
+# CAPACITY_SLACK of handshake.bpf.h, twice: for the server ends, and for the clients of one moment.
+_SLACK = 2048
+_SCOPE = "scope-"
+
+
+class _CgroupLinkInfo(ctypes.Structure):
+    """``struct bpf_link_info`` of a link to a cgroup."""
+
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("prog_id", ctypes.c_uint32),
+        ("cgroup_id", ctypes.c_uint64),
+        ("attach_type", ctypes.c_uint32),
+    )
+
+
+@contextmanager
+def _fd(number: int) -> Iterator[int]:
+    try:
+        yield number
+    finally:
+        os.close(number)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """The data plane pinned in ``directory``."""
+
+    directory: Path
+
+    # -- making and finding ------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, directory: Path, settings: Settings) -> "Instance":
+        """Load a data plane and pin it, whole or not at all.
+
+        Raises what :func:`sockhop.kernel.objects.loaded` raises, and :class:`KernelError`.
+        """
+        making = cls(directory.with_name(f"{directory.name}-making-{os.getpid()}"))
+        making.directory.mkdir(mode=0o700, parents=True)
+        try:
+            making._load(settings)
+            making.directory.rename(directory)
+        except BaseException:
+            making.unpin()
+            raise
+        return cls(directory)
+
+    def _load(self, settings: Settings) -> None:
+        room = settings.capacity + _SLACK
+        sizes = {"sockets": room, "servers": room, "next_seq": room}
+        with objects.loaded(sizes) as loaded:
+            sockets = loaded.map_fd("sockets")
+            maps.write_element(loaded.map_fd(".data.config"), _config(settings))
+            libbpf.prog_attach(loaded.program_fd("sockhop_send"), sockets, libbpf.BPF_SK_MSG_VERDICT, 0)
+            libbpf.prog_attach(loaded.program_fd("sockhop_queue"), sockets, libbpf.BPF_SK_SKB_VERDICT, 0)
+            for pin, name in _MAPS.items():
+                self._pin(loaded.map_fd(name), pin)
+            self._pin(loaded.program_fd("sockhop_connections"), "connections")
+            self._pin_iterator(loaded.program_fd("sockhop_drain"), "drain", None)
+            self._pin_iterator(loaded.program_fd("sockhop_census"), "census", sockets)
+
+    def _pin(self, fd: int, name: str) -> None:
+        libbpf.obj_pin(fd, str(self.directory / name).encode())
+
+    def _pin_iterator(self, program: int, name: str, map_fd: int | None) -> None:
+        options = libbpf.LinkCreateOpts(sz=ctypes.sizeof(libbpf.LinkCreateOpts))
+        if map_fd is not None:
+            target = libbpf.IterLinkInfo(map_fd=map_fd)
+            options.iter_info = ctypes.addressof(target)
+            options.iter_info_len = ctypes.sizeof(target)
+        with _fd(libbpf.link_create(program, 0, libbpf.BPF_TRACE_ITER, ctypes.byref(options))) as link:
+            self._pin(link, name)
+
+    @classmethod
+    def open(cls, directory: Path) -> "Instance | None":
+        """Return the instance pinned in ``directory``, or None. Raises :class:`NotOurs` for foreign pins."""
+        if not directory.exists():
+            return None
+        instance = cls(directory)
+        try:
+            with instance._get("config") as fd:
+                ours = maps.info(fd, maps.MapInfo).value_size == ctypes.sizeof(Config)
+                ours = ours and maps.read_element(fd, Config).magic == MAGIC
+        except OSError:
+            ours = False
+        if not ours:
+            raise NotOurs(
+                f"{directory} holds pins that this sockhop did not make (no readable config of ours). Nothing was "
+                "touched. If they are nobody's, remove them: rm -r " + str(directory)
+            )
+        return instance
+
+    @contextmanager
+    def _get(self, name: str) -> Iterator[int]:
+        with _fd(libbpf.obj_get(str(self.directory / name).encode())) as fd:
+            yield fd
+
+    # -- scopes ------------------------------------------------------------------------------------------------
+
+    def attach(self, cgroup: Path) -> None:
+        """Watch the sockets that are made in this cgroup from now on, and below it.
+
+        A scope that is there already stays. Raises :class:`BadScope` and :class:`KernelError`.
+        """
+        number = cgroups.identity(cgroup)
+        if number in self.scope_ids():
+            return
+        descriptor = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with (
+                self._get("connections") as program,
+                _fd(libbpf.link_create(program, descriptor, libbpf.BPF_CGROUP_SOCK_OPS, None)) as link,
+            ):
+                self._pin(link, f"{_SCOPE}{number}")
+        except OSError as error:
+            raise KernelError(f"watching {cgroup} failed: {error}", error.errno or 0) from error
+        finally:
+            os.close(descriptor)
+
+    def detach(self, number: int) -> None:
+        """Stop watching the cgroup with this id. Sockets that hop go on."""
+        (self.directory / f"{_SCOPE}{number}").unlink(missing_ok=True)
+
+    def scope_ids(self) -> list[int]:
+        """Return the ids of the cgroups that are watched. One that was removed no longer is."""
+        found = []
+        for pin in sorted(self.directory.glob(f"{_SCOPE}*")):
+            with self._get(pin.name) as fd:
+                # The kernel detaches the link when the cgroup goes (bpf_cgroup_link_auto_detach).
+                if maps.info(fd, _CgroupLinkInfo).cgroup_id:
+                    found.append(int(pin.name.removeprefix(_SCOPE)))
+        return found
+
+    def scopes(self) -> tuple[status.Scope, ...]:
+        """Return the watched cgroups with their paths, by path."""
+        found = cgroups.find(set(self.scope_ids()))
+        return tuple(sorted((status.Scope(str(path), number) for number, path in found.items()), key=lambda s: s.cgroup))
+
+    # -- configuration -----------------------------------------------------------------------------------------
+
+    def config(self) -> Config:
+        """Return the configuration as it is in the kernel."""
+        with self._get("config") as fd:
+            return maps.read_element(fd, Config)
+
+    def configure(self, change: Callable[[Config], None]) -> None:
+        """Read the configuration, let ``change`` change it, write it back."""
+        with self._get("config") as fd:
+            config = maps.read_element(fd, Config)
+            change(config)
+            maps.write_element(fd, config)
+
+    def pause(self) -> None:
+        """Send every message through the stack from now on."""
+        self.configure(lambda config: setattr(config, "paused", 1))
+
+    def resume(self) -> None:
+        """Let messages hop again."""
+        self.configure(lambda config: setattr(config, "paused", 0))
+
+    def recheck(self) -> None:
+        """Make each direction show its next message to the stack."""
+        self.configure(lambda config: setattr(config, "epoch", (config.epoch + 1) & 0xFFFFFFFF))
+
+    def close(self) -> None:
+        """Pause, and let no new pair in."""
+
+        def change(config: Config) -> None:
+            config.paused = config.closed = 1
+
+        self.configure(change)
+
+    # -- looking -----------------------------------------------------------------------------------------------
+
+    def tracked(self) -> int:
+        """Return how many sockets are in the map."""
+        with self._get("census") as link:
+            return len(maps.run_iterator(link)) // 8
+
+    def status(self) -> status.Status:
+        """Return the instance's status."""
+        config = self.config()
+        with self._get("traffic") as fd:
+            counters = maps.read_per_cpu(fd, Traffic)
+        return status.Status(
+            __version__,
+            "draining" if config.closed else "up",
+            "paused" if config.paused else "on",
+            self.scopes(),
+            status.Sockets(self.tracked(), config.capacity, status.refusals(counters)),
+            *status.traffic(counters),
+        )
+
+    @contextmanager
+    def events(self, receive: Callable[[Event], None]) -> Iterator[Callable[[int], int]]:
+        """Yield ``poll(milliseconds)``, which hands each event to ``receive``. One reader at a time."""
+        with self._get("events") as fd, maps.ring(fd, Event, receive) as poll:
+            yield poll
+
+    # -- leaving -----------------------------------------------------------------------------------------------
+
+    def drain_once(self) -> list[Kept]:
+        """Take out every socket that is empty and unused, in every network namespace; return the others."""
+        kept: list[Kept] = []
+        with self._get("drain") as link:
+            for namespace in namespaces.network_namespaces():
+                try:
+                    kept += namespaces.inside(namespace, lambda: maps.read_iterator(link, Kept))
+                except FileNotFoundError:  # the namespace's last process has gone
+                    continue
+        return kept
+
+    def drain(self, seconds: float) -> int:
+        """Close, then take sockets out until none is left or the time is over; return how many are left."""
+        self.close()
+        deadline = time.monotonic() + seconds
+        pause = 0.001
+        while True:
+            self.drain_once()
+            left = self.tracked()
+            if not left or time.monotonic() >= deadline:
+                return left
+            time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+            pause = min(pause * 2, 0.1)
+
+    def unpin(self) -> None:
+        """Remove the pins: the scopes first, so that nothing enters a map that is going."""
+        pins = sorted(self.directory.iterdir(), key=lambda pin: not pin.name.startswith(_SCOPE))
+        for pin in pins:
+            pin.unlink(missing_ok=True)
+        self.directory.rmdir()
+
+
+def _config(settings: Settings) -> Config:
+    return Config(
+        magic=MAGIC,
+        build=objects.build_id(),
+        recheck_ns=int(settings.recheck_seconds * 1e9),
+        capacity=settings.capacity,
+        queue_bytes=settings.queue_bytes,
+        queue_messages=settings.queue_messages,
+        burst_messages=settings.burst_messages,
+        burst_bytes=settings.burst_bytes,
+    )
+
+
+def check_scopes(paths: list[Path]) -> list[Path]:
+    """Return the scopes, absolute. Raises :class:`BadScope` for one that is no cgroup, named twice, or nested."""
+    checked = [cgroups.check(path) for path in paths]
+    for index, path in enumerate(checked):
+        if path in checked[:index]:
+            raise BadScope(f"{path} is named twice: name each scope once")
+        above = [other for other in checked if other in path.parents]
+        if above:
+            raise BadScope(f"{path} is inside {above[0]}, which covers it: leave one of the two out")
+    return checked

@@ -1,0 +1,33 @@
+"""The settings of an instance, with their units and defaults."""
+
+from dataclasses import dataclass
+
+from sockhop.errors import SockhopError
+
+MAX_CAPACITY = 1 << 22
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an instance behaves. Raises :class:`~sockhop.errors.SockhopError` for values out of range.
+
+    :param capacity: sockets that may be tracked at once; a connection has two.
+    :param recheck_seconds: each direction shows a message to the stack, and so to firewalls, this often.
+    :param queue_bytes: unread bytes that hops may leave on a socket whose ``SO_RCVBUF`` was not set.
+    :param queue_messages: unread messages that hops may leave on a socket; each costs the kernel about 1 KB.
+    :param burst_messages: sends in a row without an answer that make a burst, on sockets with Nagle on.
+    :param burst_bytes: only writes smaller than this make a burst.
+    """
+
+    capacity: int = 65536
+    recheck_seconds: float = 30.0
+    queue_bytes: int = 1 << 20
+    queue_messages: int = 4096
+    burst_messages: int = 16
+    burst_bytes: int = 32768
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.capacity <= MAX_CAPACITY:
+            raise SockhopError(f"capacity {self.capacity}: give 2 to {MAX_CAPACITY} sockets")
+        if not 0 < self.recheck_seconds <= 86400:
+            raise SockhopError(f"recheck interval {self.recheck_seconds}: give more than 0, at most 86400 seconds")

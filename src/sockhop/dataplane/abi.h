@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* What the data plane and user space both see. src/sockhop/kernel/abi.py mirrors it;
+ * tests/unit/test_abi.py compares the two through the object's BTF. */
+#ifndef SOCKHOP_ABI_H
+#define SOCKHOP_ABI_H
+
+#include "bpf.h"
+
+/* What became of one message. New ones go at the end: the numbers are in pinned maps. */
+enum outcome {
+	OUTCOME_HOP,
+	OUTCOME_UNREAD,
+	OUTCOME_FULL,
+	OUTCOME_RECHECK,
+	OUTCOME_NO_PEER,
+	OUTCOME_PAUSED,
+	OUTCOME_NAGLE_BURST,
+	OUTCOME_REDIRECT_FAILED,
+	OUTCOME_CLOSING,
+	OUTCOME_RCVLOWAT,
+	OUTCOME_MEMORY,
+	OUTCOMES,
+};
+
+/* Why an end of a local pair was not put into the map. */
+enum refusal {
+	REFUSED_MAP_FULL,
+	REFUSED_KERNEL_SOCKET,
+	REFUSED_MPTCP,
+	REFUSED_ULP,
+	REFUSED_BUSY,
+	REFUSED_REPAIR,
+	REFUSALS,
+};
+
+enum event_kind {
+	EVENT_CONNECTED,
+	EVENT_PAIRED,
+	EVENT_HOP_ON,
+	EVENT_TO_STACK,
+	EVENT_CLOSED,
+};
+
+/* Per CPU. */
+struct traffic {
+	__u64 messages[OUTCOMES];
+	__u64 bytes[OUTCOMES];
+	__u64 refused[REFUSALS];
+};
+
+/* Written by user space only. */
+struct config {
+	__u64 magic;          /* says that these pins are sockhop's */
+	__u64 build;          /* of the object, so that another version is noticed */
+	__u64 recheck_ns;     /* a direction shows itself to the stack this often */
+	__u64 trace_until_ns; /* CLOCK_MONOTONIC; events are written until then */
+	__u32 paused;         /* every message takes the stack */
+	__u32 closed;         /* no new pairs */
+	__u32 epoch;          /* each direction is rechecked when it changes */
+	__u32 capacity;       /* sockets */
+	__u32 queue_bytes;    /* unread bytes that hops may always fill, whatever sk_rcvbuf says */
+	__u32 queue_messages; /* unread messages that hops may fill */
+	__u32 burst_messages; /* one-way sends in a row that make a burst */
+	__u32 burst_bytes;    /* only writes under this size do */
+};
+
+struct event {
+	__u64 time_ns; /* CLOCK_MONOTONIC_COARSE */
+	__u64 cookie;
+	__u64 netns_cookie;
+	__u32 kind;    /* enum event_kind */
+	__u32 outcome; /* enum outcome, of EVENT_TO_STACK */
+	__u16 family;
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 is_server;
+	__u8 local_address[16];
+	__u8 remote_address[16];
+};
+
+/* One record of the drain iterator: a socket that could not be taken out yet. */
+struct kept {
+	__u64 cookie;
+	__u32 unread; /* bytes queued on it */
+	__u32 users;  /* threads inside recv or send */
+};
+
+#endif

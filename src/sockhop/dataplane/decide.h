@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* Hop or stack: the whole rule, cheapest test first. Any doubt is the stack. */
+#ifndef SOCKHOP_DECIDE_H
+#define SOCKHOP_DECIDE_H
+
+#include "maps.h"
+#include "socket.h"
+
+/* SOCK_RCVBUF_LOCK: the application chose sk_rcvbuf itself. */
+#define SOCK_RCVBUF_LOCK 2
+
+/* After a shutdown or a close the stack has the right errors: tcp_bpf_sendmsg() looks at neither. */
+INLINE bool may_send(struct tcp_sock *me)
+{
+	int state = state_of(me);
+
+	return (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT) &&
+	       !(sock_of(me)->sk_shutdown & SEND_SHUTDOWN);
+}
+
+INLINE bool may_receive(struct tcp_sock *peer)
+{
+	int state = state_of(peer);
+
+	return (state == TCP_ESTABLISHED || state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2) &&
+	       !(sock_of(peer)->sk_shutdown & RCV_SHUTDOWN);
+}
+
+/* A hop is invisible to firewalls, so it is earned: when the epoch changes or the interval has
+ * passed, a message takes the stack, and nothing hops until it has been acknowledged. A rule against
+ * either direction's packets stops it there. */
+INLINE bool must_show(struct end *end, struct tcp_sock *me, __u64 now)
+{
+	if (end->epoch != config.epoch || now - end->checked_ns >= config.recheck_ns) {
+		end->epoch = config.epoch;
+		end->checked_ns = now;
+		end->recheck_seq = me->write_seq;
+		end->recheck_pending = 1;
+		return true;
+	}
+	if (!end->recheck_pending)
+		return false;
+	if (before(me->snd_una, me->write_seq) || me->write_seq == end->recheck_seq)
+		return true;
+	end->recheck_pending = 0;
+	return false;
+}
+
+/* Every byte that we ever gave to TCP has been read, or at least stands in the peer's one queue. The
+ * peer may be moving bytes between its queues on another CPU right now; it does that under its
+ * lock, which bpf_tcp_ingress() takes before it appends. */
+INLINE bool has_arrived(struct tcp_sock *me, struct tcp_sock *peer)
+{
+	__u32 sent = me->write_seq;
+	struct sk_psock *psock;
+
+	if (peer->copied_seq == sent)
+		return true;
+	if (peer->rcv_nxt != sent)
+		return false;
+	psock = psock_of(peer);
+	return psock && one_queue(peer, psock);
+}
+
+/* The kernel charges a hop to sk_rmem_alloc and compares that with nothing (bpf_tcp_ingress). */
+INLINE bool has_room(struct tcp_sock *peer, __u32 unread)
+{
+	struct sock *sk = sock_of(peer);
+	__u32 bound = sk->sk_rcvbuf;
+
+	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK) && bound < config.queue_bytes)
+		bound = config.queue_bytes;
+	return unread < bound;
+}
+
+/* At most how many of our messages the peer has not read, given its unread bytes: they are the last
+ * ones, so if fewer bytes are unread than were hopped since a mark, so are the messages. The marks
+ * move up by half of the bound. A small message costs the kernel about 1 KB that nothing accounts
+ * for, so they have a bound of their own. */
+INLINE bool has_slots(struct end *end, __u32 unread)
+{
+	__u32 half = config.queue_messages / 2;
+
+	if (!unread) {
+		end->mark_messages[0] = end->mark_messages[1] = end->hopped_messages;
+		end->mark_bytes[0] = end->mark_bytes[1] = end->hopped_bytes;
+		return true;
+	}
+	if (end->hopped_messages - end->mark_messages[1] < half)
+		return true;
+	if (unread > end->hopped_bytes - end->mark_bytes[1])
+		return false;
+	end->mark_messages[0] = end->mark_messages[1];
+	end->mark_bytes[0] = end->mark_bytes[1];
+	end->mark_messages[1] = end->hopped_messages;
+	end->mark_bytes[1] = end->hopped_bytes;
+	return true;
+}
+
+/* Many small writes in a row with no answer, on a socket with Nagle's algorithm: TCP makes large
+ * segments of them, and is faster. */
+INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
+{
+	__u64 peer_sent = 0;
+
+	if (size >= config.burst_bytes || bitfield(me, nonagle))
+		return false;
+	bpf_probe_read_kernel(&peer_sent, sizeof(peer_sent),
+			      &((struct end *)(long)end->peer.end)->sent);
+	if (peer_sent != end->peer_sent) {
+		end->peer_sent = peer_sent;
+		end->streak = 0;
+	}
+	return ++end->streak > config.burst_messages;
+}
+
+/* tcp_memory_pressure: near the hard limit bpf_tcp_ingress() fails, and send() with it. */
+INLINE bool is_memory_short(struct tcp_sock *peer)
+{
+	unsigned long *pressure = sock_of(peer)->__sk_common.skc_prot->memory_pressure;
+
+	return pressure && *pressure;
+}
+
+INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock *peer, __u32 size,
+			   __u64 now)
+{
+	__u32 unread;
+
+	if (config.paused)
+		return OUTCOME_PAUSED;
+	if (!end->peer.cookie || cookie_of(peer) != end->peer.cookie)
+		return OUTCOME_NO_PEER;
+	if (!may_send(me) || !may_receive(peer))
+		return OUTCOME_CLOSING;
+	if (must_show(end, me, now))
+		return OUTCOME_RECHECK;
+	if (!has_arrived(me, peer))
+		return OUTCOME_UNREAD;
+	unread = sock_of(peer)->sk_backlog.rmem_alloc.counter;
+	if (!has_room(peer, unread) || !has_slots(end, unread))
+		return OUTCOME_FULL;
+	if (sock_of(peer)->sk_rcvlowat > 1)
+		return OUTCOME_RCVLOWAT;
+	if (is_memory_short(peer))
+		return OUTCOME_MEMORY;
+	if (is_nagle_burst(end, me, size))
+		return OUTCOME_NAGLE_BURST;
+	return OUTCOME_HOP;
+}
+
+#endif

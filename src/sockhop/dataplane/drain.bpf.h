@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* iter/tcp: taking sockets out of the map without loss, once hops are paused. Runs under each
+ * socket's lock, in the network namespace of the process that reads it. */
+#ifndef SOCKHOP_DRAIN_H
+#define SOCKHOP_DRAIN_H
+
+#include "maps.h"
+#include "socket.h"
+
+/* Removing an element throws away what is unread (sk_psock_destroy). And whoever is inside recv or
+ * send holds the psock: a reader that sleeps there would go on with a queue that nothing fills any
+ * more. The map itself holds one reference. */
+INLINE bool is_idle(struct tcp_sock *tcp, struct sk_psock *psock)
+{
+	return one_queue(tcp, psock) && !psock->msg_tot_len && psock->refcnt.refs.counter == 1;
+}
+
+SEC("iter/tcp")
+int sockhop_drain(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct kept kept = {};
+	struct seq_pair pair;
+	struct sk_psock *psock;
+	struct tcp_sock *tcp;
+	struct end *end;
+
+	if (!common)
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(common);
+	if (!tcp)
+		return 0;
+	end = bpf_sk_storage_get(&ends, tcp, NULL, 0);
+	psock = psock_of(tcp);
+	if (!end || !psock)
+		return 0;
+	pair = end->pair;
+	if (is_idle(tcp, psock)) {
+		if (bpf_map_delete_elem(&sockets, &pair))
+			return 0; /* somebody else's psock */
+		if (!psock_of(tcp)) {
+			__u64 cookie = cookie_of(tcp);
+
+			bpf_map_delete_elem(&next_seq, &cookie);
+			if (end->tracked) {
+				end->tracked = 0;
+				__sync_fetch_and_add(&tracked, -1);
+			}
+			return 0;
+		}
+		/* A reader took its reference in between: its psock is still there, so go back in. */
+		bpf_map_update_elem(&sockets, &pair, tcp, BPF_ANY);
+	}
+	kept.cookie = cookie_of(tcp);
+	kept.unread = psock->msg_tot_len;
+	kept.users = psock->refcnt.refs.counter - 1;
+	bpf_seq_write(ctx->meta->seq, &kept, sizeof(kept));
+	return 0;
+}
+
+#endif

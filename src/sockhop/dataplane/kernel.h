@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* The fields of kernel structures that we read, located by CO-RE when the object is loaded. Names
+ * are the kernel's; layouts are not. */
+#ifndef SOCKHOP_KERNEL_H
+#define SOCKHOP_KERNEL_H
+
+#include "bpf.h"
+
+enum tcp_state {
+	TCP_ESTABLISHED = 1,
+	TCP_FIN_WAIT1 = 4,
+	TCP_FIN_WAIT2 = 5,
+	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
+	TCP_LAST_ACK = 9,
+};
+
+enum { RCV_SHUTDOWN = 1, SEND_SHUTDOWN = 2, SHUTDOWN_MASK = 3 };
+enum { AF_INET = 2, AF_INET6 = 10 };
+enum { SOL_SOCKET = 1, SO_RCVBUF = 8 };
+
+/* include/net/sock.h: sk_user_data carries flags in its low bits. */
+enum { SK_USER_DATA_PSOCK = 4, SK_USER_DATA_FLAGS = 7 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+typedef struct {
+	atomic_t refs;
+} refcount_t;
+
+struct net {
+	__u64 net_cookie;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
+struct proto {
+	unsigned long *memory_pressure;
+};
+
+struct sock_common {
+	__u32 skc_daddr;
+	__u32 skc_rcv_saddr;
+	__u16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	struct proto *skc_prot;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
+	struct sock *skc_listener;
+};
+
+struct sk_buff_head {
+	__u32 qlen;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct sk_buff_head sk_receive_queue;
+	struct {
+		atomic_t rmem_alloc;
+	} sk_backlog;
+	int sk_rcvbuf;
+	int sk_rcvlowat;
+	int sk_err;
+	__u8 sk_userlocks;
+	__u8 sk_kern_sock : 1;
+	__u8 sk_shutdown;
+	int sk_disconnects;
+	void *sk_user_data;
+};
+
+struct inet_sock {
+	struct sock sk;
+};
+
+struct tcp_ulp_ops;
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+	const struct tcp_ulp_ops *icsk_ulp_ops;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 copied_seq;
+	__u32 write_seq;
+	__u32 rcv_nxt;
+	__u32 snd_una;
+	__u8 nonagle : 4;
+	__u8 repair : 1;
+	bool is_mptcp;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+};
+
+struct inet_request_sock {
+	struct request_sock req;
+};
+
+struct tcp_request_sock {
+	struct inet_request_sock req;
+	bool is_mptcp;
+	__u32 rcv_isn;
+	__u32 snt_isn;
+};
+
+struct sk_psock {
+	struct sk_buff_head ingress_skb;
+	__u32 msg_tot_len;
+	refcount_t refcnt;
+};
+
+struct tcp_skb_cb {
+	__u32 seq;
+};
+
+struct sk_buff {
+	char cb[48];
+};
+
+struct bpf_sock_ops_kern {
+	struct sock *sk;
+};
+
+struct sk_msg {
+	struct sock *sk;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
+};
+
+struct bpf_iter__sockmap {
+	struct bpf_iter_meta *meta;
+	void *key;
+	struct sock *sk;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* Everything that the programs remember. User space pins each of these maps. */
+#ifndef SOCKHOP_MAPS_H
+#define SOCKHOP_MAPS_H
+
+#include "abi.h"
+#include "kernel.h"
+
+/* How the two ends of one connection find each other without addresses: the first sequence numbers
+ * of an end's two directions. The other end's are the same two, swapped. Sixty-four random bits that
+ * no other connection of this host has, whatever namespaces and NAT lie between. */
+struct seq_pair {
+	__u32 snd;
+	__u32 rcv;
+};
+
+INLINE struct seq_pair mirrored(struct seq_pair pair)
+{
+	return (struct seq_pair){ .snd = pair.rcv, .rcv = pair.snd };
+}
+
+/* Where an end is found in memory. The address is believed only while the socket there still has
+ * this cookie: struct tcp_sock is SLAB_TYPESAFE_BY_RCU and cookies are never reused. */
+struct where {
+	__u64 cookie; /* 0: nobody */
+	__u64 sock;   /* struct tcp_sock * */
+	__u64 end;    /* struct end * */
+};
+
+/* An end's own state, in its socket's storage. Only the program that runs under the socket's lock
+ * writes it; the peer reads `sent`. */
+struct end {
+	struct seq_pair pair;
+	struct where peer;
+	__u64 sent;        /* messages, however they went */
+	__u64 checked_ns;  /* when the stack last carried a message for the firewall to see */
+	__u32 epoch;
+	__u32 recheck_seq; /* write_seq before that message */
+	__u32 recheck_pending;
+	__u32 outcome;     /* of the last message */
+	__u32 disconnects; /* sk_disconnects when the socket went in */
+	__u32 is_server;
+	__u32 tracked;
+	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
+	__u32 streak;
+	__u64 peer_sent;
+	/* Bytes and messages hopped, now and at two earlier points: see queued_messages(). */
+	__u64 hopped_bytes;
+	__u64 mark_bytes[2];
+	__u32 hopped_messages;
+	__u32 mark_messages[2];
+	__u32 unused;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct end);
+} ends SEC(".maps");
+
+/* The sockets that hop. max_entries is set at load to a little over config.capacity. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 65536);
+	__type(key, struct seq_pair);
+	__type(value, __u64);
+} sockets SEC(".maps");
+
+/* Handshakes that a listener in scope has answered, by the client's pair. Only between SYN and ACK,
+ * so the least recently used may go: that connection stays on the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct seq_pair);
+	__type(value, struct where);
+} handshakes SEC(".maps");
+
+/* Server ends, by the client's pair, until the client has looked. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct seq_pair);
+	__type(value, struct where);
+} servers SEC(".maps");
+
+/* The next sequence number that the one queue of a socket expects from TCP, by socket cookie.
+ * Socket storage is not available to sk_skb programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u32);
+} next_seq SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct traffic);
+} traffic SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} events SEC(".maps");
+
+/* volatile: user space changes it at any moment. */
+SEC(".data.config") volatile struct config config;
+
+/* Sockets that are in the map, for the capacity test. */
+SEC(".data.gauge") volatile __u64 tracked;
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* sk_msg: one message on its way out, under the sender's socket lock. */
+#ifndef SOCKHOP_SEND_H
+#define SOCKHOP_SEND_H
+
+#include "account.h"
+#include "decide.h"
+
+INLINE void find_server(struct end *end)
+{
+	struct seq_pair pair = end->pair;
+	struct where *server;
+
+	if (end->is_server)
+		return;
+	server = bpf_map_lookup_elem(&servers, &pair);
+	if (!server)
+		return;
+	end->peer = *server;
+	bpf_map_delete_elem(&servers, &pair);
+}
+
+INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, __u32 size)
+{
+	struct traffic *counter = counters();
+
+	if (counter) {
+		counter->messages[outcome]++;
+		counter->bytes[outcome] += size;
+	}
+	end->sent++;
+	if (outcome == OUTCOME_HOP) {
+		end->hopped_messages++;
+		end->hopped_bytes += size;
+	}
+	if (outcome != end->outcome) {
+		end->outcome = outcome;
+		trace(me, end, outcome == OUTCOME_HOP ? EVENT_HOP_ON : EVENT_TO_STACK);
+	}
+}
+
+SEC("sk_msg")
+int sockhop_send(struct sk_msg_md *msg)
+{
+	struct sk_msg *kern = bpf_cast_to_kern_ctx(msg);
+	struct bpf_sock *sk = msg->sk;
+	__u32 size = msg->size;
+	struct seq_pair peer_pair;
+	struct tcp_sock *me, *peer;
+	enum outcome outcome;
+	struct end *end;
+
+	if (!sk)
+		return SK_PASS;
+	end = bpf_sk_storage_get(&ends, sk, NULL, 0);
+	if (!end)
+		return SK_PASS;
+	if (!end->peer.cookie)
+		find_server(end);
+	me = read_only(struct tcp_sock, kern->sk);
+	peer = read_only(struct tcp_sock, end->peer.sock);
+	outcome = decide(end, me, peer, size, bpf_ktime_get_coarse_ns());
+	if (outcome == OUTCOME_HOP) {
+		peer_pair = mirrored(end->pair);
+		/* SK_DROP on a miss would be EACCES for the application. */
+		if (bpf_msg_redirect_hash(msg, &sockets, &peer_pair, BPF_F_INGRESS) != SK_PASS)
+			outcome = OUTCOME_REDIRECT_FAILED;
+	}
+	account(me, end, outcome, size);
+	return SK_PASS;
+}
+
+#endif

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* The data plane: one object, a file a hook. */
+#include "handshake.bpf.h"
+#include "send.bpf.h"
+#include "queue.bpf.h"
+#include "drain.bpf.h"
+#include "census.bpf.h"
+
+/* To the kernel these programs are GPL: they call helpers that ask for it. */
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,122 @@
+"""cgroup v2: identities, processes, events. Source: the kernel's ``admin-guide/cgroup-v2``."""
+
+import os
+import select
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sockhop.errors import BadScope
+from sockhop.kernel import mounts
+
+
+def mount_point() -> Path:
+    """Return where cgroup v2 is mounted. Raises :class:`~sockhop.errors.Unsupported` when only v1 is."""
+    return mounts.cgroup2()
+
+
+def check(path: Path) -> Path:
+    """Return ``path`` made absolute. Raises :class:`BadScope` if it is not a cgroup of v2."""
+    path = Path(os.path.realpath(path))
+    if not path.exists():
+        raise BadScope(f"{path}: no such cgroup. List them with: find {mount_point()} -type d")
+    if not (path / "cgroup.procs").exists() or mount_point() not in (path, *path.parents):
+        raise BadScope(f"{path} is not a cgroup: scopes are directories of cgroup v2, under {mount_point()}")
+    return path
+
+
+def identity(path: Path) -> int:
+    """Return the cgroup's id: the inode number of its directory (``cgroup_id()``)."""
+    return path.stat().st_ino
+
+
+def find(wanted: set[int]) -> dict[int, Path]:
+    """Return where the cgroups with these ids are; those that are gone are left out."""
+    found: dict[int, Path] = {}
+    for directory, _, _ in os.walk(mount_point()):
+        if len(found) == len(wanted):
+            break
+        try:
+            number = os.stat(directory).st_ino
+        except FileNotFoundError:
+            continue
+        if number in wanted:
+            found[number] = Path(directory)
+    return found
+
+
+def own() -> Path:
+    """Return the cgroup v2 that this process is in."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        if line.startswith("0::"):
+            return mount_point() / line[3:].lstrip("/")
+    return mount_point()
+
+
+def pids(cgroup: Path) -> list[int]:
+    """Return the processes of the cgroup and everything below it."""
+    found: list[int] = []
+    for directory, _, _ in os.walk(cgroup):
+        with_procs = Path(directory) / "cgroup.procs"
+        try:
+            found += map(int, with_procs.read_text().split())
+        except (FileNotFoundError, OSError):
+            continue
+    return found
+
+
+def enter(cgroup: Path, pid: int = 0) -> None:
+    """Move a process (this one by default) into the cgroup. Raises :class:`OSError`."""
+    (cgroup / "cgroup.procs").write_text(str(pid))
+
+
+def is_populated(cgroup: Path) -> bool:
+    """Whether any process lives in the cgroup or below it; a cgroup that is gone has none."""
+    try:
+        return "populated 1" in (cgroup / "cgroup.events").read_text()
+    except OSError:
+        return False
+
+
+def wait_empty(cgroup: Path, timeout: float | None = None) -> bool:
+    """Wait at most ``timeout`` seconds until no process is left; return whether none is.
+
+    ``cgroup.events`` raises POLLPRI when it changes.
+    """
+    try:
+        events = os.open(cgroup / "cgroup.events", os.O_RDONLY)
+    except OSError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(events, select.POLLPRI)
+        while is_populated(cgroup):
+            if not poll.poll(None if timeout is None else timeout * 1000):
+                return not is_populated(cgroup)
+            os.pread(events, 4096, 0)
+        return True
+    finally:
+        os.close(events)
+
+
+def remove(cgroup: Path) -> bool:
+    """Remove the cgroup and those below it; return whether it is gone. One with processes stays."""
+    for directory, _, _ in os.walk(cgroup, topdown=False):
+        try:
+            os.rmdir(directory)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return False
+    return True
+
+
+@contextmanager
+def fresh(name: str) -> Iterator[Path]:
+    """Make a cgroup under this process's own; remove it in the end if no process is left in it."""
+    cgroup = own() / name
+    cgroup.mkdir()
+    try:
+        yield cgroup
+    finally:
+        remove(cgroup)

@@ -1,0 +1,104 @@
+"""Reading and writing BPF maps and iterators by descriptor."""
+
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sockhop.kernel import libbpf
+
+S = TypeVar("S", bound=ctypes.Structure)
+ZERO = ctypes.c_uint32(0)
+
+
+class MapInfo(ctypes.Structure):
+    """``struct bpf_map_info`` of include/uapi/linux/bpf.h, its first fields."""
+
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("key_size", ctypes.c_uint32),
+        ("value_size", ctypes.c_uint32),
+        ("max_entries", ctypes.c_uint32),
+        ("map_flags", ctypes.c_uint32),
+        ("name", ctypes.c_char * 16),
+    )
+
+
+def info(fd: int, kind: type[S]) -> S:
+    """Return what the kernel tells about a BPF descriptor, as far as ``kind`` has room for it."""
+    result = kind()
+    size = ctypes.c_uint32(ctypes.sizeof(kind))
+    libbpf.obj_get_info_by_fd(fd, ctypes.byref(result), ctypes.byref(size))
+    return result
+
+
+def read_element(fd: int, kind: type[S]) -> S:
+    """Return element 0 of an array."""
+    value = kind()
+    libbpf.map_lookup_elem(fd, ctypes.byref(ZERO), ctypes.byref(value))
+    return value
+
+
+def write_element(fd: int, value: ctypes.Structure) -> None:
+    """Replace element 0 of an array."""
+    libbpf.map_update_elem(fd, ctypes.byref(ZERO), ctypes.byref(value), 0)
+
+
+def read_per_cpu(fd: int, kind: type[S]) -> list[S]:
+    """Return element 0 of a per-CPU array, one value a possible CPU."""
+    values = (kind * libbpf.num_possible_cpus())()
+    libbpf.map_lookup_elem(fd, ctypes.byref(ZERO), ctypes.byref(values))
+    return list(values)
+
+
+def run_iterator(link: int) -> bytes:
+    """Run an iterator once, in this thread's network namespace; return what it wrote."""
+    fd = libbpf.iter_create(link)
+    try:
+        chunks = []
+        while chunk := os.read(fd, 1 << 20):
+            chunks.append(chunk)
+    finally:
+        os.close(fd)
+    return b"".join(chunks)
+
+
+def read_iterator(link: int, kind: type[S]) -> list[S]:
+    """Run an iterator once, in this thread's network namespace; return its records."""
+    content = run_iterator(link)
+    return [kind.from_buffer_copy(content, start) for start in range(0, len(content), ctypes.sizeof(kind))]
+
+
+@contextmanager
+def ring(fd: int, kind: type[S], receive: Callable[[S], None]) -> Iterator[Callable[[int], int]]:
+    """Yield ``poll(milliseconds)``, which hands each record of a ring buffer to ``receive``.
+
+    What ``receive`` raises leaves ``poll``.
+    """
+    errors: list[BaseException] = []
+
+    def sample(_context: int, data: int, _size: int) -> int:
+        try:
+            receive(kind.from_buffer_copy(ctypes.string_at(data, ctypes.sizeof(kind))))
+        except BaseException as error:  # an exception cannot cross C
+            errors.append(error)
+            return -1
+        return 0
+
+    callback = libbpf.RING_SAMPLE(sample)
+    handle = libbpf.ring_buffer_new(fd, callback, None, None)
+
+    def poll(milliseconds: int) -> int:
+        try:
+            return libbpf.ring_buffer_poll(handle, milliseconds)
+        except OSError:
+            if errors:
+                raise errors.pop() from None
+            raise
+
+    try:
+        yield poll
+    finally:
+        libbpf.ring_buffer_free(handle)

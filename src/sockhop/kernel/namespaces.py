@@ -1,0 +1,54 @@
+"""Network namespaces: finding them all, and doing something in each."""
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from sockhop.kernel import mounts
+
+CLONE_NEWNET = 0x40000000
+T = TypeVar("T")
+
+
+def network_namespaces() -> list[Path]:
+    """Return one path for each network namespace that a process or a mount holds, this one's first."""
+    candidates = [Path("/proc/self/ns/net")]
+    candidates += [mount.point for mount in mounts.mounts() if mount.kind == "nsfs" and mount.root[:4] == "net:"]
+    candidates += [entry / "ns/net" for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    found: dict[int, Path] = {}
+    for path in candidates:
+        try:
+            found.setdefault(path.stat().st_ino, path)
+        except OSError:  # the process is gone, or is not ours to see
+            continue
+    return list(found.values())
+
+
+def inside(namespace: Path, action: Callable[[], T]) -> T:
+    """Return what ``action`` returns when run by a thread inside the network namespace.
+
+    A thread of its own, so that the caller can never be left in a foreign namespace.
+    Raises :class:`OSError` when the namespace cannot be entered, and whatever ``action`` raises.
+    """
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with open(namespace) as handle:
+                libc = ctypes.CDLL(None, use_errno=True)
+                if libc.setns(handle.fileno(), CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), f"setns: {os.strerror(ctypes.get_errno())}")
+            results.append(action())
+        except BaseException as error:  # handed to the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+    return results[0]

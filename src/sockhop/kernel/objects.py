@@ -1,0 +1,85 @@
+"""Loading the compiled data plane."""
+
+import ctypes
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sockhop.dataplane import object_path
+from sockhop.errors import BadObject, NotPermitted, Unsupported
+from sockhop.kernel import libbpf
+
+ELF_MAGIC = b"\x7fELF"
+
+
+def build_id(path: Path | None = None) -> int:
+    """Return 64 bits that identify the object file. Raises :class:`BadObject`."""
+    return int.from_bytes(hashlib.sha256(_content(path or object_path())).digest()[:8], "little")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadObject(
+            f"the data plane {path} cannot be read ({error.strerror}). It is compiled when the package is "
+            "built: reinstall sockhop"
+        ) from error
+    if not content.startswith(ELF_MAGIC):
+        raise BadObject(f"the data plane {path} is damaged: it is not an ELF object. Reinstall sockhop")
+    return content
+
+
+class LoadedObject:
+    """The object in the kernel, as long as :func:`loaded` is open."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def map_fd(self, name: str) -> int:
+        """Return the map's descriptor; libbpf owns it."""
+        return libbpf.map_fd(libbpf.object_find_map(self._handle, name.encode()))
+
+    def program_fd(self, name: str) -> int:
+        """Return the program's descriptor; libbpf owns it."""
+        return libbpf.program_fd(libbpf.object_find_program(self._handle, name.encode()))
+
+
+@contextmanager
+def loaded(max_entries: dict[str, int], path: Path | None = None) -> Iterator[LoadedObject]:
+    """Load the object with these map sizes.
+
+    Raises :class:`BadObject` for a file that libbpf cannot read, :class:`NotPermitted` and
+    :class:`Unsupported` for one that this kernel refuses, with the verifier's last lines.
+    """
+    path = path or object_path()
+    _content(path)
+    messages: list[str] = []
+    keep_alive = libbpf.collect_messages(messages)
+    try:
+        handle = libbpf.object_open_file(str(path).encode(), None)
+    except OSError as error:
+        raise BadObject(f"the data plane {path} is damaged ({error.strerror}). Reinstall sockhop") from error
+    try:
+        for name, size in max_entries.items():
+            libbpf.map_set_max_entries(libbpf.object_find_map(handle, name.encode()), size)
+        # libbpf 1.1 knows SEC("sk_skb") only, without the kind of verdict that one queue needs.
+        queue = libbpf.object_find_program(handle, b"sockhop_queue")
+        libbpf.program_set_expected_attach_type(queue, libbpf.BPF_SK_SKB_VERDICT)
+        try:
+            libbpf.object_load(handle)
+        except PermissionError as error:
+            raise NotPermitted(f"the kernel does not let this process load BPF programs ({error})") from error
+        except OSError as error:
+            raise Unsupported(f"this kernel refuses the data plane ({error}).\n{_end_of(messages)}") from error
+        yield LoadedObject(handle)
+    finally:
+        libbpf.object_close(handle)
+        del keep_alive
+
+
+def _end_of(messages: list[str], lines: int = 12) -> str:
+    """The lines of the log that say what was wrong: its last ones."""
+    return "\n".join("\n".join(messages).splitlines()[-lines:])
+
