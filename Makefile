@@ -6,7 +6,7 @@ DEMO_PACKAGES := redis-server redis-tools socat netcat-openbsd
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx haproxy postgresql memcached curl wrk \
 	nftables iptables iproute2 procps gcc libc6-dev bpftool?
 
-# Seconds after which a test run is interrupted, and its processes with it.
+# Seconds after which a test run is interrupted as by Ctrl-C, so that the tests still put away what they made.
 TEST_LIMIT := 900
 
 BIN := .venv/bin
@@ -34,7 +34,7 @@ test: install ## everything that must hold: lint, types, arrows, tests
 	@$(MAKE) --no-print-directory lint
 	@test "$$(id -u)" = 0 || { echo "sockhop: tests load BPF programs and must be run by root;" \
 		"those of tests/unit need none: $(BIN)/pytest tests/unit" >&2; exit 1; }
-	timeout --signal=INT --kill-after=60 $(TEST_LIMIT) $(BIN)/pytest $(PYTEST_ARGS)
+	timeout --foreground --signal=INT --kill-after=60 $(TEST_LIMIT) $(BIN)/pytest $(PYTEST_ARGS)
 
 lint: install ## style, types, import directions
 	$(BIN)/ruff check $(PYTHON_CODE)

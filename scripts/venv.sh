@@ -10,10 +10,10 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     exit 1
 fi
 
-# An environment is bound to its own path (scripts carry it) and to its interpreter; what is in it, to the project's files.
+# An environment is bound to its own path (scripts carry it) and to its interpreter; what is in it, to these files.
 stamp=.venv/.sockhop
 place="$PWD $("$python" -c 'import sys; print(sys.base_prefix, sys.version)' | tr '\n' ' ')"
-content=$({ cat pyproject.toml hatch_build.py scripts/venv.sh && grep __version__ src/sockhop/__init__.py; } | cksum)
+content=$(cat pyproject.toml hatch_build.py scripts/venv.sh src/sockhop/version.py | cksum)
 
 if [[ -x .venv/bin/python ]] && .venv/bin/python -c '' 2>/dev/null && [[ $(head -n 1 "$stamp" 2>/dev/null) == "$place" ]]; then
     [[ $(tail -n 1 "$stamp") != "$content" ]] || exit 0

@@ -166,7 +166,9 @@ class Instance:
     def scopes(self) -> tuple[status.Scope, ...]:
         """Return the watched cgroups with their paths, by path."""
         found = cgroups.find(set(self.scope_ids()))
-        return tuple(sorted((status.Scope(str(path), number) for number, path in found.items()), key=lambda s: s.cgroup))
+        return tuple(
+            sorted((status.Scope(str(path), number) for number, path in found.items()), key=lambda s: s.cgroup)
+        )
 
     # -- configuration -----------------------------------------------------------------------------------------
 

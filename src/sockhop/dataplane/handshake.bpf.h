@@ -172,6 +172,15 @@ INLINE bool is_disconnect(struct tcp_sock *tcp, struct end *end)
 	return !sk->sk_err && sk->sk_shutdown != SHUTDOWN_MASK;
 }
 
+INLINE bool has_unread(struct tcp_sock *tcp)
+{
+	struct sk_psock *psock = psock_of(tcp);
+
+	return psock && (psock->msg_tot_len || !one_queue(tcp, psock));
+}
+
+/* Also when the application has not closed the socket yet: nothing more can come, and iterators over
+ * TCP sockets no longer see it. */
 INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
@@ -184,7 +193,7 @@ INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *e
 	bpf_map_delete_elem(&next_seq, &cookie);
 	if (!end->is_server)
 		bpf_map_delete_elem(&servers, &pair);
-	if (is_disconnect(tcp, end))
+	if (is_disconnect(tcp, end) || !has_unread(tcp))
 		bpf_map_delete_elem(&sockets, &pair);
 	trace(tcp, end, EVENT_CLOSED);
 }

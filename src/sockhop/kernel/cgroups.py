@@ -2,9 +2,12 @@
 
 import os
 import select
+import signal
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from sockhop.errors import BadScope
 from sockhop.kernel import mounts
@@ -37,7 +40,7 @@ def find(wanted: set[int]) -> dict[int, Path]:
         if len(found) == len(wanted):
             break
         try:
-            number = os.stat(directory).st_ino
+            number = identity(Path(directory))
         except FileNotFoundError:
             continue
         if number in wanted:
@@ -57,17 +60,30 @@ def pids(cgroup: Path) -> list[int]:
     """Return the processes of the cgroup and everything below it."""
     found: list[int] = []
     for directory, _, _ in os.walk(cgroup):
-        with_procs = Path(directory) / "cgroup.procs"
-        try:
-            found += map(int, with_procs.read_text().split())
-        except (FileNotFoundError, OSError):
-            continue
+        with suppress(OSError):  # it was removed meanwhile
+            found += map(int, (Path(directory) / "cgroup.procs").read_text().split())
     return found
 
 
 def enter(cgroup: Path, pid: int = 0) -> None:
     """Move a process (this one by default) into the cgroup. Raises :class:`OSError`."""
     (cgroup / "cgroup.procs").write_text(str(pid))
+
+
+def popen(cgroup: Path, argv: list[str], **options: Any) -> "subprocess.Popen[Any]":
+    """Start a command that is in the cgroup from its first instruction.
+
+    ``options`` are those of :class:`subprocess.Popen`, whose errors are raised. ``mask`` replaces the signals
+    that the command starts with blocked. Not for a process with threads: it forks and goes on in Python.
+    """
+    mask = options.pop("mask", None)
+
+    def prepare() -> None:
+        enter(cgroup)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    return subprocess.Popen(argv, preexec_fn=prepare, **options)  # noqa: PLW1509
 
 
 def is_populated(cgroup: Path) -> bool:
@@ -103,7 +119,7 @@ def remove(cgroup: Path) -> bool:
     """Remove the cgroup and those below it; return whether it is gone. One with processes stays."""
     for directory, _, _ in os.walk(cgroup, topdown=False):
         try:
-            os.rmdir(directory)
+            Path(directory).rmdir()
         except FileNotFoundError:
             continue
         except OSError:
@@ -120,3 +136,14 @@ def fresh(name: str) -> Iterator[Path]:
         yield cgroup
     finally:
         remove(cgroup)
+
+
+@contextmanager
+def visiting(cgroup: Path) -> Iterator[None]:
+    """Be in the cgroup while the block lasts: what sockets are made there belong to it."""
+    home = own()
+    enter(cgroup)
+    try:
+        yield
+    finally:
+        enter(home)

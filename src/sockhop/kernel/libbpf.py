@@ -59,7 +59,10 @@ def _function(name: str, restype: Any, *argtypes: Any) -> Callable[..., Any]:
         function.restype, function.argtypes = restype, argtypes
         return function
 
-    return lambda *args: resolved()(*args)
+    def call(*args: Any) -> Any:
+        return resolved()(*args)
+
+    return call
 
 
 def _raise(name: str, number: int) -> None:

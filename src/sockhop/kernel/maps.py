@@ -82,7 +82,7 @@ def ring(fd: int, kind: type[S], receive: Callable[[S], None]) -> Iterator[Calla
     def sample(_context: int, data: int, _size: int) -> int:
         try:
             receive(kind.from_buffer_copy(ctypes.string_at(data, ctypes.sizeof(kind))))
-        except BaseException as error:  # an exception cannot cross C
+        except BaseException as error:  # noqa: BLE001 - an exception cannot cross C
             errors.append(error)
             return -1
         return 0

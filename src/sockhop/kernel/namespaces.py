@@ -27,6 +27,12 @@ def network_namespaces() -> list[Path]:
     return list(found.values())
 
 
+def _enter(descriptor: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), f"setns: {os.strerror(ctypes.get_errno())}")
+
+
 def inside(namespace: Path, action: Callable[[], T]) -> T:
     """Return what ``action`` returns when run by a thread inside the network namespace.
 
@@ -38,12 +44,10 @@ def inside(namespace: Path, action: Callable[[], T]) -> T:
 
     def run() -> None:
         try:
-            with open(namespace) as handle:
-                libc = ctypes.CDLL(None, use_errno=True)
-                if libc.setns(handle.fileno(), CLONE_NEWNET):
-                    raise OSError(ctypes.get_errno(), f"setns: {os.strerror(ctypes.get_errno())}")
+            with namespace.open() as handle:
+                _enter(handle.fileno())
             results.append(action())
-        except BaseException as error:  # handed to the caller's thread
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             errors.append(error)
 
     thread = threading.Thread(target=run)

@@ -1,6 +1,5 @@
 """Loading the compiled data plane."""
 
-import ctypes
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -82,4 +81,3 @@ def loaded(max_entries: dict[str, int], path: Path | None = None) -> Iterator[Lo
 def _end_of(messages: list[str], lines: int = 12) -> str:
     """The lines of the log that say what was wrong: its last ones."""
     return "\n".join("\n".join(messages).splitlines()[-lines:])
-

@@ -1,0 +1,52 @@
+"""The ``sockhop`` command. Each verb is imported when it is called, so that none waits for the others."""
+
+import importlib
+import sys
+
+import click
+
+from sockhop.cli import exits, output
+from sockhop.errors import SockhopError
+from sockhop.version import __version__
+
+VERBS = ("check", "run", "up", "down", "status", "pause", "resume", "recheck", "trace", "demo")
+
+
+class Verbs(click.Group):
+    """The verbs, each the ``command`` of its module."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of their use."""
+        return list(VERBS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a verb's command, or None."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"sockhop.cli.{cmd_name}").command
+        return command
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def sockhop() -> None:
+    """TCP between processes on this host, as fast as a Unix socket."""
+
+
+def main() -> None:
+    """Run the command line and end the process with its exit code."""
+    try:
+        code = sockhop.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        output.message("interrupted")
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except SockhopError as error:
+        output.message(str(error))
+        code = exits.code_of(error)
+    except BrokenPipeError:
+        code = exits.FAILED
+        sys.stderr.close()
+    sys.exit(code or exits.OK)

@@ -1,0 +1,38 @@
+"""Options that several verbs share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from sockhop.control.settings import Settings
+
+_DEFAULTS = Settings()
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(["eager"]),
+    default="eager",
+    show_default=True,
+    expose_value=False,
+    help="eager: every connection with both ends in scope hops.",
+)
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that make :class:`~sockhop.control.settings.Settings`."""
+    command = click.option(
+        "--recheck-seconds",
+        type=float,
+        default=_DEFAULTS.recheck_seconds,
+        show_default=True,
+        help="How often each direction shows a message to firewalls.",
+    )(command)
+    return click.option(
+        "--capacity",
+        type=int,
+        default=_DEFAULTS.capacity,
+        show_default=True,
+        help="Sockets at once; a connection has two.",
+    )(command)

@@ -1,0 +1,42 @@
+"""How things are printed: data to stdout, as a table or JSON; messages to stderr."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+
+def message(text: str) -> None:
+    """Say something to the user, apart from the data."""
+    click.echo(f"sockhop: {text}", err=True)
+
+
+def data(value: dict[str, Any]) -> None:
+    """Print one JSON object."""
+    click.echo(json.dumps(value))
+
+
+def table(columns: list[str], rows: list[list[str]], numbers: set[int] | None = None) -> None:
+    """Print rows under headings; the columns whose index is in ``numbers`` are right-aligned."""
+    # rich takes longer to import than `up` takes to work.
+    from rich import box  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    sheet = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        right = index in (numbers or set())
+        sheet.add_column(column, justify="right" if right else "left", no_wrap=right, overflow="fold")
+    for row in rows:
+        sheet.add_row(*row)
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False).print(sheet)
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

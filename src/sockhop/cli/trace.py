@@ -1,0 +1,40 @@
+"""``sockhop trace``."""
+
+import time
+from contextlib import suppress
+from dataclasses import asdict
+
+import click
+
+from sockhop.cli import exits, output
+from sockhop.cli.options import json_option
+from sockhop.control import events, service
+
+
+@click.command()
+@click.option("--seconds", type=click.FloatRange(0, 86400), help="Stop after this long. [default: at Ctrl-C]")
+@click.option("--count", type=click.IntRange(1), help="Stop after this many events.")
+@json_option
+def command(seconds: float | None, count: int | None, as_json: bool) -> int:
+    """Show a line per event: connected, paired, hop on, back to stack with the reason, closed."""
+    instance = service.current()
+    deadline = None if seconds is None else time.monotonic() + seconds
+    shown = 0
+
+    def wanted() -> bool:
+        return (count is None or shown < count) and (deadline is None or time.monotonic() < deadline)
+
+    def show(line: events.Line) -> None:
+        nonlocal shown
+        if not wanted():
+            return
+        shown += 1
+        if as_json:
+            output.data(asdict(line))
+            return
+        kind, reason = line.kind.replace("_", " "), f"  {line.reason}" if line.reason else ""
+        click.echo(f"{line.seconds:.3f}  {kind:<9}  {line.role}  {line.local} -> {line.remote}{reason}")
+
+    with suppress(KeyboardInterrupt):
+        events.follow(instance, show, wanted)
+    return exits.OK

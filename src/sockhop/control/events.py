@@ -1,0 +1,63 @@
+"""Events of connections, as ``trace`` shows them."""
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sockhop.control.instance import Instance
+from sockhop.kernel.abi import Event, EventKind, Outcome
+
+# The data plane writes events for as long as somebody renews this; a reader that is killed just stops.
+LEASE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event. ``reason`` says why a connection went back to the stack."""
+
+    seconds: float
+    kind: str
+    role: str
+    local: str
+    remote: str
+    cookie: int
+    netns_cookie: int
+    reason: str | None
+
+
+def line(event: Event) -> Line:
+    """Return the event in words."""
+    kind = EventKind(event.kind)
+    return Line(
+        seconds=event.time_ns / 1e9,
+        kind=kind.name.lower(),
+        role="server" if event.is_server else "client",
+        local=_endpoint(event.family, bytes(event.local_address), event.local_port),
+        remote=_endpoint(event.family, bytes(event.remote_address), event.remote_port),
+        cookie=event.cookie,
+        netns_cookie=event.netns_cookie,
+        reason=Outcome(event.outcome).name.lower() if kind is EventKind.TO_STACK else None,
+    )
+
+
+def _endpoint(family: int, address: bytes, port: int) -> str:
+    if family == socket.AF_INET6:
+        return f"[{socket.inet_ntop(socket.AF_INET6, address)}]:{port}"
+    return f"{socket.inet_ntop(socket.AF_INET, address[:4])}:{port}"
+
+
+def follow(instance: Instance, show: Callable[[Line], None], wanted: Callable[[], bool]) -> None:
+    """Hand each event to ``show`` as long as ``wanted()``; it is asked at least every half second."""
+
+    def renew() -> None:
+        until = time.monotonic_ns() + int(LEASE_SECONDS * 1e9)
+        instance.configure(lambda config: setattr(config, "trace_until_ns", until))
+
+    with instance.events(lambda event: show(line(event))) as poll:
+        renewed = 0.0
+        while wanted():
+            if time.monotonic() - renewed > LEASE_SECONDS / 3:
+                renew()
+                renewed = time.monotonic()
+            poll(500)

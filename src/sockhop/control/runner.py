@@ -1,0 +1,132 @@
+"""``run``: one command, and all that it starts, in a cgroup of its own with hops on."""
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sockhop.control import places
+from sockhop.control.instance import Instance
+from sockhop.control.keeper import Keeper
+from sockhop.control.settings import Settings
+from sockhop.control.status import Status
+from sockhop.errors import NoSuchCommand
+from sockhop.kernel import cgroups, signals
+
+DRAIN_SECONDS = 5.0
+SI_KERNEL = 0x80  # include/uapi/asm-generic/siginfo.h: sent by the kernel, as a terminal's Ctrl-C is
+
+# Everything that a supervisor may be told and that its command should hear. SIGKILL and SIGSTOP cannot be.
+FORWARDED = {
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGCONT,
+    signal.SIGWINCH,
+}
+# A terminal sends these to the whole foreground process group: the command has them already.
+FROM_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH}
+
+
+@dataclass(frozen=True)
+class Result:
+    """How the command ended: its exit ``code`` (128 + the signal that ended it), and the last counters.
+
+    ``draining`` sockets, of processes that outlive the command, still had unread bytes or sleeping readers.
+    """
+
+    code: int
+    status: Status
+    draining: int
+
+
+def run(argv: list[str], settings: Settings) -> Result:
+    """Run ``argv`` to its end with hops on, and leave nothing behind.
+
+    Signals go to the command. Processes that outlive it move to the cgroup that ``run`` was called in. Raises
+    :class:`NoSuchCommand`, and what :class:`~sockhop.control.accelerator.Accelerator` raises.
+    """
+    _check_command(argv[0])
+    directory = places.private()
+    cgroup = cgroups.own() / f"sockhop-{directory.name}"
+    # Blocked rather than handled: one that comes at any moment waits for sigwaitinfo() below.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED | {signal.SIGCHLD})
+    try:
+        keeper = Keeper(lambda: _tidy_when_empty(directory, cgroup))
+        try:
+            instance = _start(directory, cgroup, settings)
+            command = _spawn(argv, cgroup, before)
+            code = _attend(command)
+            status = instance.status()
+            return Result(code, status, _finish(directory, cgroup, DRAIN_SECONDS))
+        finally:
+            _finish(directory, cgroup, 0)
+            keeper.dismiss()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _check_command(name: str) -> None:
+    if shutil.which(name):
+        return
+    found = Path(name).exists() if "/" in name else False
+    if found:
+        raise NoSuchCommand(f"{name}: cannot be executed (not a program, or no permission: chmod +x {name})", 126)
+    raise NoSuchCommand(f"{name}: no such command. Check its spelling and your PATH", 127)
+
+
+def _start(directory: Path, cgroup: Path, settings: Settings) -> Instance:
+    with places.lock():
+        places.collect()
+        cgroup.mkdir()
+        instance = Instance.create(directory, settings)
+        instance.attach(cgroup)
+        return instance
+
+
+def _spawn(argv: list[str], cgroup: Path, mask: set[int | signal.Signals]) -> "subprocess.Popen[bytes]":
+    try:
+        return cgroups.popen(cgroup, argv, mask=mask)
+    except OSError as error:
+        raise NoSuchCommand(f"{argv[0]}: cannot be executed ({error.strerror})", 126) from error
+
+
+def _attend(command: "subprocess.Popen[bytes]") -> int:
+    """Pass signals on until the command ends; return its exit code as a shell would."""
+    while True:
+        code = command.poll()
+        if code is not None:
+            return code if code >= 0 else 128 - code
+        info = signal.sigwaitinfo(FORWARDED | {signal.SIGCHLD})
+        number = signal.Signals(info.si_signo)
+        if number is signal.SIGCHLD or (number in FROM_TERMINAL and info.si_code == SI_KERNEL):
+            continue
+        with suppress(ProcessLookupError):
+            os.kill(command.pid, number)
+
+
+def _finish(directory: Path, cgroup: Path, seconds: float) -> int:
+    """Take everything down as far as it goes; return how many sockets are left. May be called again."""
+    left = 0
+    with places.lock(), signals.deferred():
+        instance = Instance.open(directory)
+        if instance is not None:
+            left = instance.drain(seconds)
+            if not left:
+                instance.unpin()
+        for pid in cgroups.pids(cgroup):
+            with suppress(OSError):  # it has ended meanwhile
+                cgroups.enter(cgroup.parent, pid)
+        cgroups.remove(cgroup)
+    return left
+
+
+def _tidy_when_empty(directory: Path, cgroup: Path) -> None:
+    cgroups.wait_empty(cgroup)
+    _finish(directory, cgroup, DRAIN_SECONDS)

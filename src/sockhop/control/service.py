@@ -1,0 +1,121 @@
+"""The persistent service: ``up``, ``down`` and what can be done to it in between.
+
+There is no daemon. The service is an :class:`~sockhop.control.instance.Instance` pinned in a fixed place.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sockhop.control import places, status
+from sockhop.control.instance import Instance, check_scopes
+from sockhop.control.settings import Settings
+from sockhop.errors import NotUp
+from sockhop.kernel import cgroups, mounts, objects, signals
+
+
+@dataclass(frozen=True)
+class Ups:
+    """What ``up`` found and did: ``replaced`` an older version, ``added`` scopes."""
+
+    status: status.Status
+    made: bool
+    replaced: bool
+    added: tuple[Path, ...]
+
+
+def up(scopes: list[Path], settings: Settings) -> Ups:
+    """Bring the service up over these cgroups; scopes that it has already stay.
+
+    A service that is up is kept, unless another version of sockhop made it: then a new one takes over for new
+    connections, and the old one drains. Raises what :class:`~sockhop.control.accelerator.Accelerator` does.
+    """
+    place = places.service()
+    wanted = check_scopes(scopes)
+    with places.lock(), signals.deferred():
+        places.collect()
+        old = Instance.open(place)
+        replaced = old is not None and not _is_current(old)
+        if old is not None and replaced:
+            old.close()
+            old.directory.rename(places.replaced())
+        made = old is None or replaced
+        instance = Instance.create(place, settings) if made or old is None else old
+        try:
+            added = _add_scopes(instance, wanted)
+        except BaseException:
+            if made:
+                instance.unpin()
+            raise
+        places.collect()
+        return Ups(instance.status(), made, replaced, added)
+
+
+def _is_current(instance: Instance) -> bool:
+    config = instance.config()
+    return config.build == objects.build_id() and not config.closed
+
+
+def _add_scopes(instance: Instance, wanted: list[Path]) -> tuple[Path, ...]:
+    """Attach what no scope covers yet, and let go of scopes that a new one covers."""
+    present = {Path(scope.cgroup): scope.id for scope in instance.scopes()}
+    added = []
+    for cgroup in wanted:
+        if any(covering in (cgroup, *cgroup.parents) for covering in present):
+            continue
+        instance.attach(cgroup)
+        added.append(cgroup)
+        for covered, number in list(present.items()):
+            if cgroup in covered.parents:
+                instance.detach(number)
+                del present[covered]
+        present[cgroup] = cgroups.identity(cgroup)
+    return tuple(added)
+
+
+def down(seconds: float) -> status.Status:
+    """Take the service down: no hops and no new connections at once, then out of the map, without loss.
+
+    What is not empty, or sits in a blocking ``recv``, within ``seconds`` goes on through the stack; the result's
+    ``state`` is then ``draining``, and another ``down`` finishes. Raises :class:`NotUp`.
+    """
+    place = places.service()
+    with places.lock():
+        instance = Instance.open(place)
+        if instance is None:
+            places.collect()
+            raise NotUp("sockhop is not up: there is nothing to take down")
+        with signals.deferred():
+            instance.close()
+            instance.drain_once()
+        if instance.tracked() and instance.drain(seconds):
+            return instance.status()
+        with signals.deferred():
+            instance.unpin()
+            places.collect()
+    return status.down()
+
+
+def current() -> Instance:
+    """Return the service, up or draining. Raises :class:`NotUp`."""
+    instance = Instance.open(places.service())
+    if instance is None:
+        raise NotUp("sockhop is not up. Start it with: sockhop up --all")
+    return instance
+
+
+def change(action: Callable[[Instance], None]) -> None:
+    """Do something to the service while nobody else does. Raises :class:`NotUp` if it is not up, or draining."""
+    with places.lock():
+        instance = current()
+        if instance.config().closed:
+            raise NotUp("sockhop is draining after down: nothing hops any more. Start it again with: sockhop up")
+        action(instance)
+
+
+def look() -> status.Status:
+    """Return the service's status; ``down`` where there is none, bpffs or not."""
+    if not mounts.has_bpffs():
+        return status.down()
+    instance = Instance.open(places.service())
+    return instance.status() if instance else status.down()
