@@ -1,6 +1,7 @@
 """How things are printed: data to stdout, as a table or JSON; messages to stderr."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -30,7 +31,16 @@ def table(columns: list[str], rows: list[list[str]], numbers: set[int] | None = 
         sheet.add_column(column, justify="right" if right else "left", no_wrap=right, overflow="fold")
     for row in rows:
         sheet.add_row(*row)
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120, highlight=False).print(sheet)
+    console = Console(
+        file=sys.stdout,
+        width=None if sys.stdout.isatty() else 120,
+        highlight=False,
+        markup=False,  # a cgroup may have brackets in its name
+        emoji=False,
+        # rich drops only the colours; bold headings are escape codes too.
+        color_system=None if os.environ.get("NO_COLOR") else "auto",
+    )
+    console.print(sheet)
 
 
 def size(count: float) -> str:

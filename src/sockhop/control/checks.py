@@ -99,6 +99,7 @@ class _Pair:
 
     def __init__(self) -> None:
         with ExitStack() as stack:
+            stack.enter_context(places.lock())
             directory = places.private()
             cgroup = stack.enter_context(cgroups.fresh(f"sockhop-check-{directory.name}"))
             self.instance = Instance.create(directory, Settings(capacity=16))

@@ -51,9 +51,13 @@ def compare() -> list[Row]:
                 f"the demo shows sockhop on Redis, and {program} is not installed. Install it: "
                 "apt-get install redis-server redis-tools"
             )
-    with cgroups.fresh(f"sockhop-demo-{time.monotonic_ns()}") as scope, Accelerator(scope) as hops:
-        with _server(cgroups.own()) as plain, _server(scope) as hopping:
-            return [_row(test, plain, hopping, scope, hops) for test in TESTS]
+    with (
+        cgroups.fresh(f"sockhop-demo-{time.monotonic_ns()}") as scope,
+        Accelerator(scope) as hops,
+        _server(cgroups.own()) as plain,
+        _server(scope) as hopping,
+    ):
+        return [_row(test, plain, hopping, scope, hops) for test in TESTS]
 
 
 def _row(test: str, plain: int, hopping: int, scope: Path, hops: Accelerator) -> Row:

@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sockhop.control.instance import Instance
@@ -47,10 +48,16 @@ def _endpoint(family: int, address: bytes, port: int) -> str:
     return f"{socket.inet_ntop(socket.AF_INET, address[:4])}:{port}"
 
 
-def follow(instance: Instance, show: Callable[[Line], None], wanted: Callable[[], bool]) -> None:
-    """Hand each event to ``show`` as long as ``wanted()``; it is asked at least every half second."""
+def follow(instance: Instance, show: Callable[[Line], None], wanted: Callable[[], bool]) -> bool:
+    """Hand each event to ``show`` as long as ``wanted()``; it is asked at least every half second.
+
+    Return False when it ended because the instance did.
+    """
+    place = instance.directory.stat().st_ino
 
     def renew() -> None:
+        if instance.directory.stat().st_ino != place:
+            raise FileNotFoundError
         until = time.monotonic_ns() + int(LEASE_SECONDS * 1e9)
         instance.configure(lambda config: setattr(config, "trace_until_ns", until))
 
@@ -58,6 +65,11 @@ def follow(instance: Instance, show: Callable[[Line], None], wanted: Callable[[]
         renewed = 0.0
         while wanted():
             if time.monotonic() - renewed > LEASE_SECONDS / 3:
-                renew()
+                try:
+                    renew()
+                except FileNotFoundError:
+                    return False
                 renewed = time.monotonic()
-            poll(500)
+            with suppress(InterruptedError):  # Ctrl-Z and fg: epoll_wait(2) is not restarted
+                poll(500)
+    return True

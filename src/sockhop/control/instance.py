@@ -31,6 +31,7 @@ _MAPS = {"config": ".data.config", "sockets": "sockets", "traffic": "traffic", "
 # CAPACITY_SLACK of handshake.bpf.h, twice: for the server ends, and for the clients of one moment.
 _SLACK = 2048
 _SCOPE = "scope-"
+MAKING, GOING = "-making", "-going"
 
 
 class _CgroupLinkInfo(ctypes.Structure):
@@ -63,12 +64,12 @@ class Instance:
 
     @classmethod
     def create(cls, directory: Path, settings: Settings) -> "Instance":
-        """Load a data plane and pin it, whole or not at all.
+        """Load a data plane and pin it, whole or not at all: under another name first, ending in ``MAKING``.
 
         Raises what :func:`sockhop.kernel.objects.loaded` raises, and :class:`KernelError`.
         """
-        making = cls(directory.with_name(f"{directory.name}-making-{os.getpid()}"))
-        making.directory.mkdir(mode=0o700, parents=True)
+        making = cls(directory.with_name(directory.name + MAKING))
+        making.directory.mkdir(mode=0o700)
         try:
             making._load(settings)
             making.directory.rename(directory)
@@ -115,12 +116,12 @@ class Instance:
                 ours = ours and maps.read_element(fd, Config).magic == MAGIC
         except OSError:
             ours = False
-        if not ours:
+        if not ours and directory.exists():
             raise NotOurs(
                 f"{directory} holds pins that this sockhop did not make (no readable config of ours). Nothing was "
                 "touched. If they are nobody's, remove them: rm -r " + str(directory)
             )
-        return instance
+        return instance if ours else None
 
     @contextmanager
     def _get(self, name: str) -> Iterator[int]:
@@ -237,10 +238,13 @@ class Instance:
         """Take out every socket that is empty and unused, in every network namespace; return the others."""
         kept: list[Kept] = []
         with self._get("drain") as link:
-            for namespace in namespaces.network_namespaces():
+            own, *others = namespaces.network_namespaces()
+            kept += maps.read_iterator(link, Kept)
+            for namespace in others:
                 try:
                     kept += namespaces.inside(namespace, lambda: maps.read_iterator(link, Kept))
-                except FileNotFoundError:  # the namespace's last process has gone
+                except (FileNotFoundError, PermissionError):
+                    # Its last process has gone, or entering it takes a CAP_SYS_ADMIN that we lack (setns(2)).
                     continue
         return kept
 
@@ -258,11 +262,20 @@ class Instance:
             pause = min(pause * 2, 0.1)
 
     def unpin(self) -> None:
-        """Remove the pins: the scopes first, so that nothing enters a map that is going."""
-        pins = sorted(self.directory.iterdir(), key=lambda pin: not pin.name.startswith(_SCOPE))
-        for pin in pins:
+        """Remove the pins: the scopes first, so that nothing enters a map that is going.
+
+        Under another name, ending in ``GOING``: half of the pins are never taken for an instance.
+        """
+        going = self.directory
+        if not going.name.endswith((MAKING, GOING)):
+            going = self.directory.rename(going.with_name(going.name + GOING))
+        for pin in sorted(going.iterdir(), key=lambda pin: not pin.name.startswith(_SCOPE)):
             pin.unlink(missing_ok=True)
-        self.directory.rmdir()
+        going.rmdir()
+
+    def move(self, directory: Path) -> "Instance":
+        """Return the instance, pinned in another directory now."""
+        return Instance(self.directory.rename(directory))
 
 
 def _config(settings: Settings) -> Config:
@@ -271,7 +284,7 @@ def _config(settings: Settings) -> Config:
         build=objects.build_id(),
         recheck_ns=int(settings.recheck_seconds * 1e9),
         capacity=settings.capacity,
-        queue_bytes=settings.queue_bytes,
+        rcvbuf=settings.receive_buffer,
         queue_messages=settings.queue_messages,
         burst_messages=settings.burst_messages,
         burst_bytes=settings.burst_bytes,

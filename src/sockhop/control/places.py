@@ -1,8 +1,10 @@
 """Where instances are pinned, and who may change them.
 
-    /sys/fs/bpf/sockhop/service            what ``sockhop up`` made
-    /sys/fs/bpf/sockhop/replaced-N         an older version of it, draining
-    /sys/fs/bpf/sockhop/run-PID-START-N    of the process that started at START: ``run``, or a library user
+    /sys/fs/bpf/sockhop/service             what ``sockhop up`` made
+    /sys/fs/bpf/sockhop/replaced-N          an older version of it, draining
+    /sys/fs/bpf/sockhop/run-NS-PID-START-N  of process PID of PID namespace NS that started at START: ``run``,
+                                            or a user of the library
+    /sys/fs/bpf/sockhop/…-making, …-going   one of these, being put together or taken apart
 
 A name that is none of these is not ours and never touched.
 """
@@ -14,29 +16,25 @@ import re
 import select
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from sockhop.control.instance import Instance
+from sockhop.control.instance import GOING, MAKING, Instance
 from sockhop.errors import Locked, NotOurs
 from sockhop.kernel import mounts, privileges, processes
 
-LOCK = Path("/run/sockhop.lock")
-_PRIVATE = re.compile(r"run-(\d+)-(\d+)-\d+")
+_PRIVATE = re.compile(r"run-(\d+)-(\d+)-(\d+)-\d+")
 _REPLACED = re.compile(r"replaced-\d+")
-_MAKING = re.compile(r"(?:service|run-\d+-\d+-\d+)-making-(\d+)")
 _numbers = itertools.count()
 
 
 def root() -> Path:
-    """Return the directory of all instances, made if need be.
+    """Return the directory of all instances.
 
     Raises :class:`~sockhop.errors.NotPermitted` and :class:`~sockhop.errors.Unsupported`.
     """
     privileges.require()
-    directory = mounts.require_bpffs() / "sockhop"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    return directory
+    return mounts.require_bpffs() / "sockhop"
 
 
 def service() -> Path:
@@ -46,8 +44,8 @@ def service() -> Path:
 
 def private() -> Path:
     """Return a new place for an instance that belongs to this process."""
-    pid = os.getpid()
-    return root() / f"run-{pid}-{processes.start_time(pid)}-{next(_numbers)}"
+    me = processes.own()
+    return root() / f"run-{me.namespace}-{me.pid}-{me.start}-{next(_numbers)}"
 
 
 def replaced() -> Path:
@@ -58,43 +56,75 @@ def replaced() -> Path:
 
 @contextmanager
 def lock(seconds: float = 10.0) -> Iterator[None]:
-    """Be the only one that changes instances. Raises :class:`Locked` when another still is after ``seconds``."""
-    privileges.require()
-    descriptor = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Be the only one that makes or removes instances; the directory of all is there meanwhile.
+
+    The lock is on that directory, which is all that two containers with one bpffs share. Raises
+    :class:`Locked` when another holds it for ``seconds``.
+    """
+    directory = root()
+    descriptor = _locked(directory, time.monotonic() + seconds)
     try:
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise Locked(
-                        f"another sockhop command has been at work for over {seconds:.0f} s (it holds {LOCK}). "
-                        "Try again when it has ended"
-                    ) from None
-                select.select([], [], [], 0.02)
         yield
     finally:
+        with suppress(OSError):  # instances are left
+            directory.rmdir()
         os.close(descriptor)
+
+
+def _locked(directory: Path, deadline: float) -> int:
+    while True:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        try:
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        with suppress(BlockingIOError, FileNotFoundError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it before may have removed the directory in the end.
+            if os.fstat(descriptor).st_ino == directory.stat().st_ino:
+                return descriptor
+        os.close(descriptor)
+        if time.monotonic() > deadline:
+            raise Locked(f"another sockhop command holds the lock on {directory}. Try again when it has ended")
+        select.select([], [], [], 0.02)
 
 
 def collect() -> None:
     """Finish what processes that are gone left behind: half-made pins, and instances without an owner.
 
     Nothing is lost by it: sockets are taken out as ``down`` does, and an instance with sockets stays for the
-    next time. Call it under :func:`lock`.
+    next time. Call it under :func:`lock`, under which all instances are made.
     """
     for entry in sorted(root().iterdir()):
-        private_name, making = _PRIVATE.fullmatch(entry.name), _MAKING.fullmatch(entry.name)
-        if making and processes.start_time(int(making[1])) is None:
+        if entry.name.endswith((MAKING, GOING)):
             Instance(entry).unpin()
-        elif _REPLACED.fullmatch(entry.name) or (
-            private_name and processes.start_time(int(private_name[1])) != int(private_name[2])
-        ):
+        elif _is_orphan(entry.name):
             try:
                 instance = Instance.open(entry)
             except NotOurs:
                 continue
             if instance and not instance.drain(0):
                 instance.unpin()
+
+
+def promote() -> None:
+    """Let a replaced service that still drains stand where the service would. Call it under :func:`lock`."""
+    if service().exists():
+        return
+    for entry in sorted(root().iterdir()):
+        if _REPLACED.fullmatch(entry.name):
+            with suppress(NotOurs):
+                if instance := Instance.open(entry):
+                    instance.move(service())
+                    return
+
+
+def _is_orphan(name: str) -> bool:
+    """Whether the instance's owner is gone. One of another PID namespace may be there, unseen."""
+    if _REPLACED.fullmatch(name):
+        return True
+    owner = _PRIVATE.fullmatch(name)
+    if not owner:
+        return False
+    process = processes.Process(*map(int, owner.groups()))
+    return process.namespace == processes.own().namespace and not process.is_alive()

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,11 @@ from sockhop.control.instance import Instance
 from sockhop.control.keeper import Keeper
 from sockhop.control.settings import Settings
 from sockhop.control.status import Status
-from sockhop.errors import NoSuchCommand
+from sockhop.errors import Locked, NoSuchCommand
 from sockhop.kernel import cgroups, signals
 
-DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 1.0  # the keeper goes on with it afterwards
+MOVE_SECONDS = 5.0
 SI_KERNEL = 0x80  # include/uapi/asm-generic/siginfo.h: sent by the kernel, as a terminal's Ctrl-C is
 
 # Everything that a supervisor may be told and that its command should hear. SIGKILL and SIGSTOP cannot be.
@@ -57,6 +59,10 @@ def run(argv: list[str], settings: Settings) -> Result:
     cgroup = cgroups.own() / f"sockhop-{directory.name}"
     # Blocked rather than handled: one that comes at any moment waits for sigwaitinfo() below.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED | {signal.SIGCHLD})
+    # Python's own handler would raise in the command's process, where Ctrl-C is to end it before it is executed.
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         keeper = Keeper(lambda: _tidy_when_empty(directory, cgroup))
         try:
@@ -66,9 +72,16 @@ def run(argv: list[str], settings: Settings) -> Result:
             status = instance.status()
             return Result(code, status, _finish(directory, cgroup, DRAIN_SECONDS))
         finally:
-            _finish(directory, cgroup, 0)
-            keeper.dismiss()
+            left = True
+            try:
+                left = _finish(directory, cgroup, 0) > 0
+            finally:
+                if left:
+                    keeper.take_over()
+                else:
+                    keeper.dismiss()
     finally:
+        signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
@@ -99,6 +112,9 @@ def _spawn(argv: list[str], cgroup: Path, mask: set[int | signal.Signals]) -> "s
 
 def _attend(command: "subprocess.Popen[bytes]") -> int:
     """Pass signals on until the command ends; return its exit code as a shell would."""
+    # From before there was a command: a terminal's Ctrl-C too has not reached it.
+    while info := signal.sigtimedwait(FORWARDED, 0):
+        _pass_on(command, info.si_signo)
     while True:
         code = command.poll()
         if code is not None:
@@ -107,8 +123,12 @@ def _attend(command: "subprocess.Popen[bytes]") -> int:
         number = signal.Signals(info.si_signo)
         if number is signal.SIGCHLD or (number in FROM_TERMINAL and info.si_code == SI_KERNEL):
             continue
-        with suppress(ProcessLookupError):
-            os.kill(command.pid, number)
+        _pass_on(command, number)
+
+
+def _pass_on(command: "subprocess.Popen[bytes]", number: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(command.pid, number)
 
 
 def _finish(directory: Path, cgroup: Path, seconds: float) -> int:
@@ -120,13 +140,22 @@ def _finish(directory: Path, cgroup: Path, seconds: float) -> int:
             left = instance.drain(seconds)
             if not left:
                 instance.unpin()
-        for pid in cgroups.pids(cgroup):
-            with suppress(OSError):  # it has ended meanwhile
-                cgroups.enter(cgroup.parent, pid)
-        cgroups.remove(cgroup)
+        deadline = time.monotonic() + MOVE_SECONDS
+        # Again and again: a process may fork just before it is moved.
+        while not cgroups.remove(cgroup) and time.monotonic() < deadline:
+            for pid in cgroups.pids(cgroup):
+                with suppress(OSError):  # it has ended meanwhile
+                    cgroups.enter(cgroup.parent, pid)
     return left
 
 
 def _tidy_when_empty(directory: Path, cgroup: Path) -> None:
+    """What the keeper does: wait for the last process, then for the last socket."""
     cgroups.wait_empty(cgroup)
-    _finish(directory, cgroup, DRAIN_SECONDS)
+    pause = 0.01
+    while True:
+        with suppress(Locked):
+            if not _finish(directory, cgroup, 0):
+                return
+        time.sleep(pause)
+        pause = min(pause * 2, 10.0)

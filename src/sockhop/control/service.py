@@ -3,6 +3,7 @@
 There is no daemon. The service is an :class:`~sockhop.control.instance.Instance` pinned in a fixed place.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from sockhop.kernel import cgroups, mounts, objects, signals
 
 @dataclass(frozen=True)
 class Ups:
-    """What ``up`` found and did: ``replaced`` an older version, ``added`` scopes."""
+    """What ``up`` found and did: ``replaced`` another version that was up, ``added`` scopes."""
 
     status: status.Status
     made: bool
@@ -27,28 +28,32 @@ class Ups:
 def up(scopes: list[Path], settings: Settings) -> Ups:
     """Bring the service up over these cgroups; scopes that it has already stay.
 
-    A service that is up is kept, unless another version of sockhop made it: then a new one takes over for new
-    connections, and the old one drains. Raises what :class:`~sockhop.control.accelerator.Accelerator` does.
+    A service that is up is kept, unless another version of sockhop made it: then a new one takes over the scopes
+    for new connections, and the old one drains; if the new one fails, the old one stays as it was. Raises what
+    :class:`~sockhop.control.accelerator.Accelerator` does.
     """
     place = places.service()
     wanted = check_scopes(scopes)
     with places.lock(), signals.deferred():
         places.collect()
         old = Instance.open(place)
-        replaced = old is not None and not _is_current(old)
-        if old is not None and replaced:
-            old.close()
-            old.directory.rename(places.replaced())
-        made = old is None or replaced
-        instance = Instance.create(place, settings) if made or old is None else old
+        if old is not None and _is_current(old):
+            added = _add_scopes(old, wanted)
+            return Ups(old.status(), made=False, replaced=False, added=added)
+        replaced = old is not None and not old.config().closed
+        instance = Instance.create(places.private(), settings)
         try:
-            added = _add_scopes(instance, wanted)
+            inherited = [Path(scope.cgroup) for scope in old.scopes()] if old and replaced else []
+            added = _add_scopes(instance, wanted + inherited)
         except BaseException:
-            if made:
-                instance.unpin()
+            instance.unpin()
             raise
+        if old is not None:
+            old.close()
+            old.move(places.replaced())
+        instance = instance.move(place)
         places.collect()
-        return Ups(instance.status(), made, replaced, added)
+        return Ups(instance.status(), made=True, replaced=replaced, added=added)
 
 
 def _is_current(instance: Instance) -> bool:
@@ -79,20 +84,31 @@ def down(seconds: float) -> status.Status:
     What is not empty, or sits in a blocking ``recv``, within ``seconds`` goes on through the stack; the result's
     ``state`` is then ``draining``, and another ``down`` finishes. Raises :class:`NotUp`.
     """
-    place = places.service()
-    with places.lock():
-        instance = Instance.open(place)
+    deadline = time.monotonic() + seconds
+    with places.lock(), signals.deferred():
+        places.collect()
+        places.promote()
+        instance = Instance.open(places.service())
         if instance is None:
-            places.collect()
             raise NotUp("sockhop is not up: there is nothing to take down")
-        with signals.deferred():
-            instance.close()
-            instance.drain_once()
-        if instance.tracked() and instance.drain(seconds):
-            return instance.status()
-        with signals.deferred():
+        instance.close()
+    pause = 0.001
+    # Others may do something in between: the lock is not held while this waits.
+    while (left := _take_down()).state == "draining" and time.monotonic() < deadline:
+        time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
+        pause = min(pause * 2, 0.1)
+    return left
+
+
+def _take_down() -> status.Status:
+    """Take out of the closed service, and of those it replaced, what can be; return the status of what is left."""
+    with places.lock(), signals.deferred():
+        while instance := Instance.open(places.service()):
+            if not instance.config().closed or instance.drain(0):
+                return instance.status()
             instance.unpin()
             places.collect()
+            places.promote()
     return status.down()
 
 
@@ -117,5 +133,8 @@ def look() -> status.Status:
     """Return the service's status; ``down`` where there is none, bpffs or not."""
     if not mounts.has_bpffs():
         return status.down()
-    instance = Instance.open(places.service())
-    return instance.status() if instance else status.down()
+    try:
+        instance = Instance.open(places.service())
+        return instance.status() if instance else status.down()
+    except FileNotFoundError:  # it went down meanwhile
+        return status.down()

@@ -58,7 +58,7 @@ struct config {
 	__u32 closed;         /* no new pairs */
 	__u32 epoch;          /* each direction is rechecked when it changes */
 	__u32 capacity;       /* sockets */
-	__u32 queue_bytes;    /* unread bytes that hops may always fill, whatever sk_rcvbuf says */
+	__u32 rcvbuf;         /* bytes: sk_rcvbuf of sockets whose SO_RCVBUF nobody has set */
 	__u32 queue_messages; /* unread messages that hops may fill */
 	__u32 burst_messages; /* one-way sends in a row that make a burst */
 	__u32 burst_bytes;    /* only writes under this size do */

@@ -6,9 +6,6 @@
 #include "maps.h"
 #include "socket.h"
 
-/* SOCK_RCVBUF_LOCK: the application chose sk_rcvbuf itself. */
-#define SOCK_RCVBUF_LOCK 2
-
 /* After a shutdown or a close the stack has the right errors: tcp_bpf_sendmsg() looks at neither. */
 INLINE bool may_send(struct tcp_sock *me)
 {
@@ -62,15 +59,17 @@ INLINE bool has_arrived(struct tcp_sock *me, struct tcp_sock *peer)
 	return psock && one_queue(peer, psock);
 }
 
-/* The kernel charges a hop to sk_rmem_alloc and compares that with nothing (bpf_tcp_ingress). */
-INLINE bool has_room(struct tcp_sock *peer, __u32 unread)
+/* The kernel charges a hop to sk_rmem_alloc and compares that with nothing (bpf_tcp_ingress). We do,
+ * and leave alone what TCP has promised: the window that the peer has advertised and we have not used.
+ * Where hops filled that too, segments within it would be dropped (tcp_data_queue, zero window) and
+ * wait for a retransmission timeout. */
+INLINE bool has_room(struct tcp_sock *peer, __u32 unread, __u32 size)
 {
-	struct sock *sk = sock_of(peer);
-	__u32 bound = sk->sk_rcvbuf;
+	__s32 promised = peer->rcv_wup + peer->rcv_wnd - peer->rcv_nxt;
 
-	if (!(sk->sk_userlocks & SOCK_RCVBUF_LOCK) && bound < config.queue_bytes)
-		bound = config.queue_bytes;
-	return unread < bound;
+	if (promised < 0)
+		promised = 0;
+	return (__u64)unread + size + promised <= (__u32)sock_of(peer)->sk_rcvbuf;
 }
 
 /* At most how many of our messages the peer has not read, given its unread bytes: they are the last
@@ -135,17 +134,24 @@ INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock
 		return OUTCOME_CLOSING;
 	if (must_show(end, me, now))
 		return OUTCOME_RECHECK;
+	if (is_nagle_burst(end, me, size))
+		return OUTCOME_NAGLE_BURST;
 	if (!has_arrived(me, peer))
 		return OUTCOME_UNREAD;
 	unread = sock_of(peer)->sk_backlog.rmem_alloc.counter;
-	if (!has_room(peer, unread) || !has_slots(end, unread))
+	if (!has_room(peer, unread, size)) {
+		/* Not before it has sent about as much as it could on the stack: an application
+		 * may count on that (sk_sndbuf, at most 4 MB by default). */
+		end->is_full = unread >= config.rcvbuf / 2 ||
+			       unread >= (__u32)sock_of(me)->sk_sndbuf;
+		return OUTCOME_FULL;
+	}
+	if (!has_slots(end, unread))
 		return OUTCOME_FULL;
 	if (sock_of(peer)->sk_rcvlowat > 1)
 		return OUTCOME_RCVLOWAT;
 	if (is_memory_short(peer))
 		return OUTCOME_MEMORY;
-	if (is_nagle_burst(end, me, size))
-		return OUTCOME_NAGLE_BURST;
 	return OUTCOME_HOP;
 }
 

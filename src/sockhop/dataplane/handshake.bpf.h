@@ -13,6 +13,8 @@
 
 /* More than the largest count that can pass the test below at once: one a CPU. */
 #define CAPACITY_SLACK 1024
+/* One segment of the loopback device. */
+#define SMALL_WINDOW 65536
 
 INLINE bool is_kernel_or_ulp(struct tcp_sock *tcp)
 {
@@ -70,6 +72,17 @@ INLINE void syn_received(struct bpf_sock_ops *ctx)
 	bpf_map_update_elem(&handshakes, &client, &nobody, BPF_ANY);
 }
 
+/* Hops do not feed TCP's autotuning (tcp_rcv_space_adjust sees no sequence numbers move), so a socket
+ * that nobody has set one for gets the receive buffer that a bulk reader would have tuned itself. */
+INLINE void make_room(struct bpf_sock_ops *ctx, struct tcp_sock *tcp)
+{
+	int half = config.rcvbuf / 2; /* sk_setsockopt() doubles it */
+
+	if (!(sock_of(tcp)->sk_userlocks & SOCK_RCVBUF_LOCK) &&
+	    (__u32)sock_of(tcp)->sk_rcvbuf < config.rcvbuf)
+		bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
+}
+
 /* Puts the socket into the map. Returns its state, or NULL: it stays on the stack. */
 INLINE struct end *enter(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct seq_pair pair,
 			 __u32 is_server)
@@ -109,8 +122,10 @@ INLINE struct end *enter(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct 
 		return NULL;
 	}
 	end->tracked = 1;
+	make_room(ctx, tcp);
 	__sync_fetch_and_add(&tracked, 1);
-	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG |
+					       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 	return end;
 }
 
@@ -210,20 +225,73 @@ INLINE void closing(struct bpf_sock_ops *ctx, struct tcp_sock *tcp)
 		bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVBUF, &wide, sizeof(wide));
 }
 
-INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp)
+/* Two closes the above does not reach: with a queue so long that the window stays shut (SO_RCVBUF goes
+ * up to net.core.rmem_max and no further), and after a half-close, when closing changes no state that
+ * we are told of, and the window of a TIME_WAIT socket stays as it was (tcp_time_wait). So a peer in
+ * CLOSE_WAIT looks by itself, when the FIN comes and with each segment, window probes included. What it
+ * still has to send meets nobody: it need not probe for a minute (tcp_probe_timer). */
+INLINE void look_after_peer(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
-	struct bpf_sock *sk = ctx->sk;
-	struct end *end;
+	struct tcp_sock *peer = read_only(struct tcp_sock, end->peer.sock);
+	struct sock *sk = sock_of(peer);
+	int milliseconds = 200;
 
-	if (!sk)
+	if (!end->peer.cookie || !before(tcp->snd_una, tcp->write_seq))
 		return;
-	end = bpf_sk_storage_get(&ends, sk, NULL, 0);
-	if (!end)
+	if (cookie_of(peer) == end->peer.cookie && state_of(peer) != TCP_CLOSE &&
+	    (sk->sk_shutdown != SHUTDOWN_MASK || sk->sk_backlog.rmem_alloc.counter < sk->sk_rcvbuf))
 		return;
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds));
+}
+
+/* While the peer is full, the stack is there to make the sender wait, and must not pile up a send
+ * buffer that only the stack could carry on. With TCP_NOTSENT_LOWAT the sender is woken when everything
+ * has left, which is when it may hop again. */
+INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	int lowat = end->is_full;
+
+	if (tcp->notsent_lowat != !lowat || (!lowat && !end->is_held))
+		return; /* as it should be, or the application's own */
+	end->is_held = lowat;
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+}
+
+/* What TCP promises, hops cannot use: has_room(). One full segment is enough where the peer hops; a
+ * stream that has gone to the stack for long gets the window that it would have had. */
+INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	__u32 peer_outcome = OUTCOME_HOP;
+	int clamp = SMALL_WINDOW;
+
+	bpf_probe_read_kernel(&peer_outcome, sizeof(peer_outcome),
+			      &((struct end *)(long)end->peer.end)->outcome);
+	if (config.paused || peer_outcome == OUTCOME_NAGLE_BURST)
+		clamp = sock_of(tcp)->sk_rcvbuf;
+	if (tcp->window_clamp != (__u32)clamp)
+		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp));
+}
+
+/* Called for each segment that leaves, acknowledgments included, just before its window is chosen
+ * (__tcp_transmit_skb), and for each message that takes the stack (tcp_current_mss). */
+INLINE void segment_leaves(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	if (!end->tracked)
+		return;
+	hold_back(ctx, tcp, end);
+	set_window(ctx, tcp, end);
+	look_after_peer(ctx, tcp, end);
+}
+
+INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
 	switch (ctx->args[1]) {
 	case TCP_FIN_WAIT1:
 	case TCP_LAST_ACK:
 		closing(ctx, tcp);
+		break;
+	case TCP_CLOSE_WAIT:
+		look_after_peer(ctx, tcp, end);
 		break;
 	case TCP_CLOSE:
 		closed(ctx, tcp, end);
@@ -231,23 +299,39 @@ INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp)
 	}
 }
 
+INLINE struct end *end_of(struct bpf_sock_ops *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+
+	return sk ? bpf_sk_storage_get(&ends, sk, NULL, 0) : NULL;
+}
+
 SEC("sockops")
 int sockhop_connections(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock_ops_kern *kern = bpf_cast_to_kern_ctx(ctx);
+	struct tcp_sock *tcp = read_only(struct tcp_sock, kern->sk);
+	struct end *end;
 
 	switch (ctx->op) {
 	case BPF_SOCK_OPS_RWND_INIT:
 		syn_received(ctx);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
-		client_established(ctx, read_only(struct tcp_sock, kern->sk));
+		client_established(ctx, tcp);
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		server_established(ctx, read_only(struct tcp_sock, kern->sk));
+		server_established(ctx, tcp);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
-		state_changed(ctx, read_only(struct tcp_sock, kern->sk));
+		end = end_of(ctx);
+		if (end)
+			state_changed(ctx, tcp, end);
+		break;
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		end = end_of(ctx);
+		if (end)
+			segment_leaves(ctx, tcp, end);
 		break;
 	}
 	return 1;

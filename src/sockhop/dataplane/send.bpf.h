@@ -32,6 +32,7 @@ INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, 
 	if (outcome == OUTCOME_HOP) {
 		end->hopped_messages++;
 		end->hopped_bytes += size;
+		end->is_full = 0;
 	}
 	if (outcome != end->outcome) {
 		end->outcome = outcome;

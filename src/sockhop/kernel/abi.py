@@ -63,7 +63,7 @@ class Config(ctypes.Structure):
         ("closed", ctypes.c_uint32),
         ("epoch", ctypes.c_uint32),
         ("capacity", ctypes.c_uint32),
-        ("queue_bytes", ctypes.c_uint32),
+        ("rcvbuf", ctypes.c_uint32),
         ("queue_messages", ctypes.c_uint32),
         ("burst_messages", ctypes.c_uint32),
         ("burst_bytes", ctypes.c_uint32),

@@ -1,6 +1,27 @@
 """Which process is meant, even after its number was given to another."""
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of the PID namespace ``namespace`` (an inode), which started ``start`` ticks after boot."""
+
+    namespace: int
+    pid: int
+    start: int
+
+    def is_alive(self) -> bool:
+        """Whether it still runs. Only meaningful in its own PID namespace."""
+        return start_time(self.pid) == self.start
+
+
+def own() -> Process:
+    """Return the calling process."""
+    pid = os.getpid()
+    return Process(Path("/proc/self/ns/pid").stat().st_ino, pid, start_time(pid) or 0)
 
 
 def start_time(pid: int) -> int | None:
