@@ -47,8 +47,8 @@ bench: install ## the benchmarks, side by side in one run (BENCH_ARGS are passed
 	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
 
 clean: ## remove all that was made here
-	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache $(OBJECT)
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache __pycache__ $(OBJECT)
+	find $(filter-out %.py,$(PYTHON_CODE)) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Installing compiles it too; this is for a change of the C afterwards.
 $(OBJECT): $(wildcard $(DATAPLANE)/*.[ch]) $(DATAPLANE)/build.py

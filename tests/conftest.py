@@ -53,7 +53,8 @@ class Scope:
 
     def run(self, argv: list[Any], **options: Any) -> "subprocess.CompletedProcess[Any]":
         """Run a command in the scope to its end."""
-        return subprocess.run(list(map(str, argv)), preexec_fn=self.enter, **{"check": False, **options})
+        check = options.pop("check", False)
+        return subprocess.run(list(map(str, argv)), preexec_fn=self.enter, check=check, **options)
 
     def tcp_popen(self, argv: list[Any], **options: Any) -> "subprocess.Popen[Any]":
         """Start a command outside of the scope."""

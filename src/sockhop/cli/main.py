@@ -49,4 +49,7 @@ def main() -> None:
     except BrokenPipeError:
         code = exits.FAILED
         sys.stderr.close()
+    except OSError as error:
+        output.message(f"a system call failed in a way that sockhop does not know: {error}")
+        code = exits.FAILED
     sys.exit(code or exits.OK)

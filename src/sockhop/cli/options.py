@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from sockhop.control.settings import Settings
+from sockhop.control.settings import MAX_CAPACITY, MAX_RECHECK_SECONDS, MIN_CAPACITY, Settings
 
 _DEFAULTS = Settings()
 
@@ -24,14 +24,14 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that make :class:`~sockhop.control.settings.Settings`."""
     command = click.option(
         "--recheck-seconds",
-        type=float,
+        type=click.FloatRange(0, MAX_RECHECK_SECONDS, min_open=True),
         default=_DEFAULTS.recheck_seconds,
         show_default=True,
         help="How often each direction shows a message to firewalls.",
     )(command)
     return click.option(
         "--capacity",
-        type=int,
+        type=click.IntRange(MIN_CAPACITY, MAX_CAPACITY),
         default=_DEFAULTS.capacity,
         show_default=True,
         help="Sockets at once; a connection has two.",

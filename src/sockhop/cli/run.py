@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from sockhop.cli import output
+from sockhop.cli import exits, output
 from sockhop.cli.options import mode_option, settings_options
 from sockhop.control import runner
 from sockhop.control.settings import Settings
@@ -18,17 +18,22 @@ from sockhop.control.settings import Settings
 @click.argument("argv", metavar="-- CMD [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(json_file: Path | None, capacity: int, recheck_seconds: float, argv: tuple[str, ...]) -> int:
     """Run a command, and all that it starts, with hops on; end with its exit code."""
-    with_file = json_file.open("w") if json_file else None
-    try:
-        result = runner.run(list(argv), Settings(capacity=capacity, recheck_seconds=recheck_seconds))
-        if with_file:
-            json.dump(result.status.as_json(), with_file)
-            with_file.write("\n")
-    finally:
-        if with_file:
-            with_file.close()
+    if json_file and not _write(json_file, ""):  # before the command has run for nothing
+        return exits.FAILED
+    result = runner.run(list(argv), Settings(capacity=capacity, recheck_seconds=recheck_seconds))
     output.message(_summary(result))
+    if json_file and not _write(json_file, json.dumps(result.status.as_json()) + "\n"):
+        return result.code or exits.FAILED
     return result.code
+
+
+def _write(path: Path, text: str) -> bool:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        output.message(f"the counters cannot be written to {path}: {error.strerror}")
+        return False
+    return True
 
 
 def _summary(result: runner.Result) -> str:

@@ -36,5 +36,6 @@ def command(seconds: float | None, count: int | None, as_json: bool) -> int:
         click.echo(f"{line.seconds:.3f}  {kind:<9}  {line.role}  {line.local} -> {line.remote}{reason}")
 
     with suppress(KeyboardInterrupt):
-        events.follow(instance, show, wanted)
+        if not events.follow(instance, show, wanted):
+            output.message("the service that was traced is gone")
     return exits.OK

@@ -42,15 +42,20 @@ class Accelerator:
     def __enter__(self) -> "Accelerator":
         directory = places.private()
         cgroup = cgroups.check(self._cgroup)
-        with places.lock(), signals.deferred():
-            places.collect()
-            instance = Instance.create(directory, self._settings)
-            try:
-                instance.attach(cgroup)
-            except BaseException:
-                instance.unpin()
-                raise
-            self._instance = instance
+        try:
+            with places.lock(), signals.deferred():
+                places.collect()
+                instance = Instance.create(directory, self._settings)
+                try:
+                    instance.attach(cgroup)
+                except BaseException:
+                    instance.unpin()
+                    raise
+                self._instance = instance
+        except BaseException as error:  # Ctrl-C, as soon as it was no longer held back
+            if self._instance is not None:
+                self.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def __exit__(
@@ -58,7 +63,8 @@ class Accelerator:
     ) -> None:
         instance, self._instance = self._up(), None
         if not instance.drain(DRAIN_SECONDS):
-            instance.unpin()
+            with places.lock(), signals.deferred():
+                instance.unpin()
 
     def _up(self) -> Instance:
         if self._instance is None:

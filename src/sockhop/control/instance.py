@@ -238,9 +238,8 @@ class Instance:
         """Take out every socket that is empty and unused, in every network namespace; return the others."""
         kept: list[Kept] = []
         with self._get("drain") as link:
-            own, *others = namespaces.network_namespaces()
             kept += maps.read_iterator(link, Kept)
-            for namespace in others:
+            for namespace in namespaces.network_namespaces()[1:]:
                 try:
                     kept += namespaces.inside(namespace, lambda: maps.read_iterator(link, Kept))
                 except (FileNotFoundError, PermissionError):

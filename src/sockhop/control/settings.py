@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from sockhop.errors import SockhopError
 
-MAX_CAPACITY = 1 << 22
+MIN_CAPACITY, MAX_CAPACITY = 2, 1 << 22
+MAX_RECHECK_SECONDS = 86400
+_MAX_LIMIT = (1 << 31) - 1  # the kernel's own limits are of type int
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,12 @@ class Settings:
     burst_bytes: int = 32768
 
     def __post_init__(self) -> None:
-        if not 2 <= self.capacity <= MAX_CAPACITY:
-            raise SockhopError(f"capacity {self.capacity}: give 2 to {MAX_CAPACITY} sockets")
-        if not 0 < self.recheck_seconds <= 86400:
-            raise SockhopError(f"recheck interval {self.recheck_seconds}: give more than 0, at most 86400 seconds")
+        if not MIN_CAPACITY <= self.capacity <= MAX_CAPACITY:
+            raise SockhopError(f"capacity {self.capacity}: give {MIN_CAPACITY} to {MAX_CAPACITY} sockets")
+        if not 0 < self.recheck_seconds <= MAX_RECHECK_SECONDS:
+            raise SockhopError(
+                f"recheck interval {self.recheck_seconds}: give more than 0, at most {MAX_RECHECK_SECONDS} seconds"
+            )
+        for name in ("receive_buffer", "queue_messages", "burst_messages", "burst_bytes"):
+            if not 0 <= getattr(self, name) <= _MAX_LIMIT:
+                raise SockhopError(f"{name} {getattr(self, name)}: give 0 to {_MAX_LIMIT}")
