@@ -9,6 +9,7 @@ import click
 from sockhop.cli import exits, output
 from sockhop.cli.options import json_option
 from sockhop.control import events, service
+from sockhop.control.status import SCHEMA
 
 
 @click.command()
@@ -30,7 +31,7 @@ def command(seconds: float | None, count: int | None, as_json: bool) -> int:
             return
         shown += 1
         if as_json:
-            output.data(asdict(line))
+            output.data({"schema": SCHEMA, **asdict(line)})
             return
         kind, reason = line.kind.replace("_", " "), f"  {line.reason}" if line.reason else ""
         click.echo(f"{line.seconds:.3f}  {kind:<9}  {line.role}  {line.local} -> {line.remote}{reason}")

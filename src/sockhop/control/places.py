@@ -21,7 +21,7 @@ from pathlib import Path
 
 from sockhop.control.instance import GOING, MAKING, Instance
 from sockhop.errors import Locked, NotOurs
-from sockhop.kernel import mounts, privileges, processes
+from sockhop.kernel import cgroups, mounts, privileges, processes
 
 _PRIVATE = re.compile(r"run-(\d+)-(\d+)-(\d+)-\d+")
 _REPLACED = re.compile(r"replaced-\d+")
@@ -46,6 +46,11 @@ def private() -> Path:
     """Return a new place for an instance that belongs to this process."""
     me = processes.own()
     return root() / f"run-{me.namespace}-{me.pid}-{me.start}-{next(_numbers)}"
+
+
+def home(place: Path) -> str:
+    """Return the name of the cgroup that ``run`` makes for its instance at ``place``."""
+    return f"sockhop-{place.name}"
 
 
 def replaced() -> Path:
@@ -99,12 +104,21 @@ def collect() -> None:
         if entry.name.endswith((MAKING, GOING)):
             Instance(entry).unpin()
         elif _is_orphan(entry.name):
-            try:
-                instance = Instance.open(entry)
-            except NotOurs:
-                continue
-            if instance and not instance.drain(0):
-                instance.unpin()
+            with suppress(NotOurs):
+                if instance := Instance.open(entry):
+                    _leave(instance)
+
+
+def _leave(instance: Instance) -> None:
+    """Take down an instance without an owner. That of a command whose ``run`` was killed goes on until it ends."""
+    cgroup_of_run = [
+        Path(scope.cgroup) for scope in instance.scopes() if Path(scope.cgroup).name == home(instance.directory)
+    ]
+    if any(map(cgroups.is_populated, cgroup_of_run)) or instance.drain(0):
+        return
+    instance.unpin()
+    for cgroup in cgroup_of_run:
+        cgroups.remove(cgroup)
 
 
 def promote() -> None:

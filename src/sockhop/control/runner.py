@@ -56,7 +56,7 @@ def run(argv: list[str], settings: Settings) -> Result:
     """
     _check_command(argv[0])
     directory = places.private()
-    cgroup = cgroups.own() / f"sockhop-{directory.name}"
+    cgroup = cgroups.own() / places.home(directory)
     # Blocked rather than handled: one that comes at any moment waits for sigwaitinfo() below.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED | {signal.SIGCHLD})
     # Python's own handler would raise in the command's process, where Ctrl-C is to end it before it is executed.
@@ -105,7 +105,7 @@ def _start(directory: Path, cgroup: Path, settings: Settings) -> Instance:
 
 def _spawn(argv: list[str], cgroup: Path, mask: set[int | signal.Signals]) -> "subprocess.Popen[bytes]":
     try:
-        return cgroups.popen(cgroup, argv, mask=mask)
+        return cgroups.popen(cgroup, argv, mask=mask, close_fds=False)
     except OSError as error:
         raise NoSuchCommand(f"{argv[0]}: cannot be executed ({error.strerror})", 126) from error
 

@@ -6,31 +6,45 @@
 #include "maps.h"
 #include "socket.h"
 
-/* After a shutdown or a close the stack has the right errors: tcp_bpf_sendmsg() looks at neither. */
+/* After a shutdown or a close the stack has the right errors; tcp_bpf_sendmsg() looks at neither.
+ * tcp_shutdown() leaves these two states as soon as there is no more to be sent. */
 INLINE bool may_send(struct tcp_sock *me)
 {
 	int state = state_of(me);
 
-	return (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT) &&
-	       !(sock_of(me)->sk_shutdown & SEND_SHUTDOWN);
+	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
 }
 
 INLINE bool may_receive(struct tcp_sock *peer)
 {
 	int state = state_of(peer);
 
-	return (state == TCP_ESTABLISHED || state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2) &&
-	       !(sock_of(peer)->sk_shutdown & RCV_SHUTDOWN);
+	return state == TCP_ESTABLISHED || state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2;
+}
+
+/* Looks at the clock only when it has ticked since the last time: jiffies cost one load. */
+INLINE bool is_time(struct end *end)
+{
+	__u32 jiffies = bpf_jiffies64();
+	__u64 now;
+
+	if (jiffies == end->jiffies)
+		return false;
+	end->jiffies = jiffies;
+	now = bpf_ktime_get_coarse_ns();
+	if (now - end->checked_ns < config.recheck_ns)
+		return false;
+	end->checked_ns = now;
+	return true;
 }
 
 /* A hop is invisible to firewalls, so it is earned: when the epoch changes or the interval has
  * passed, a message takes the stack, and nothing hops until it has been acknowledged. A rule against
  * either direction's packets stops it there. */
-INLINE bool must_show(struct end *end, struct tcp_sock *me, __u64 now)
+INLINE bool must_show(struct end *end, struct tcp_sock *me)
 {
-	if (end->epoch != config.epoch || now - end->checked_ns >= config.recheck_ns) {
+	if (end->epoch != config.epoch || is_time(end)) {
 		end->epoch = config.epoch;
-		end->checked_ns = now;
 		end->recheck_seq = me->write_seq;
 		end->recheck_pending = 1;
 		return true;
@@ -113,16 +127,19 @@ INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
 	return ++end->streak > config.burst_messages;
 }
 
-/* tcp_memory_pressure: near the hard limit bpf_tcp_ingress() fails, and send() with it. */
-INLINE bool is_memory_short(struct tcp_sock *peer)
+/* bpf_tcp_ingress() fails, and send() with it, when the peer needs more memory than it holds and TCP
+ * is near its hard limit (__sk_mem_raise_allocated, tcp_memory_pressure). */
+INLINE bool is_memory_short(struct tcp_sock *peer, __u32 size)
 {
-	unsigned long *pressure = sock_of(peer)->__sk_common.skc_prot->memory_pressure;
+	unsigned long *pressure;
 
+	if ((__s32)size <= sock_of(peer)->sk_forward_alloc)
+		return false;
+	pressure = sock_of(peer)->__sk_common.skc_prot->memory_pressure;
 	return pressure && *pressure;
 }
 
-INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock *peer, __u32 size,
-			   __u64 now)
+INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock *peer, __u32 size)
 {
 	__u32 unread;
 
@@ -132,7 +149,7 @@ INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock
 		return OUTCOME_NO_PEER;
 	if (!may_send(me) || !may_receive(peer))
 		return OUTCOME_CLOSING;
-	if (must_show(end, me, now))
+	if (must_show(end, me))
 		return OUTCOME_RECHECK;
 	if (is_nagle_burst(end, me, size))
 		return OUTCOME_NAGLE_BURST;
@@ -150,7 +167,7 @@ INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock
 		return OUTCOME_FULL;
 	if (sock_of(peer)->sk_rcvlowat > 1)
 		return OUTCOME_RCVLOWAT;
-	if (is_memory_short(peer))
+	if (is_memory_short(peer, size))
 		return OUTCOME_MEMORY;
 	return OUTCOME_HOP;
 }

@@ -85,6 +85,7 @@ struct sock {
 	} sk_backlog;
 	int sk_rcvbuf;
 	int sk_sndbuf;
+	int sk_forward_alloc;
 	int sk_rcvlowat;
 	int sk_err;
 	__u8 sk_userlocks;

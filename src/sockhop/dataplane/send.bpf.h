@@ -60,7 +60,7 @@ int sockhop_send(struct sk_msg_md *msg)
 		find_server(end);
 	me = read_only(struct tcp_sock, kern->sk);
 	peer = read_only(struct tcp_sock, end->peer.sock);
-	outcome = decide(end, me, peer, size, bpf_ktime_get_coarse_ns());
+	outcome = decide(end, me, peer, size);
 	if (outcome == OUTCOME_HOP) {
 		peer_pair = mirrored(end->pair);
 		/* SK_DROP on a miss would be EACCES for the application. */
