@@ -146,6 +146,7 @@ def _finish(directory: Path, cgroup: Path, seconds: float) -> int:
             for pid in cgroups.pids(cgroup):
                 with suppress(OSError):  # it has ended meanwhile
                     cgroups.enter(cgroup.parent, pid)
+        places.collect()  # if run was killed, perhaps half-made pins
     return left
 
 

@@ -257,17 +257,18 @@ INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end
 	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
-/* What TCP promises, hops cannot use: has_room(). One full segment is enough where the peer hops; a
- * stream that has gone to the stack for long gets the window that it would have had. */
+/* What TCP promises, hops cannot use: has_room(). One full segment is enough where the peer hops; one
+ * that the stack carries for good gets the window that it would have had. */
 INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
-	__u32 peer_outcome = OUTCOME_HOP;
-	int clamp = SMALL_WINDOW;
+	int clamp = sock_of(tcp)->sk_rcvbuf;
+	__u32 peer_outcome;
 
 	bpf_probe_read_kernel(&peer_outcome, sizeof(peer_outcome),
 			      &((struct end *)(long)end->peer.end)->outcome);
-	if (config.paused || peer_outcome == OUTCOME_NAGLE_BURST)
-		clamp = sock_of(tcp)->sk_rcvbuf;
+	if (!config.paused && (peer_outcome == OUTCOME_HOP || peer_outcome == OUTCOME_FULL ||
+			       peer_outcome == OUTCOME_UNREAD || peer_outcome == OUTCOME_RECHECK))
+		clamp = SMALL_WINDOW;
 	if (tcp->window_clamp != (__u32)clamp)
 		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp));
 }
