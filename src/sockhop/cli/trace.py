@@ -1,7 +1,7 @@
 """``sockhop trace``."""
 
+import signal
 import time
-from contextlib import suppress
 from dataclasses import asdict
 
 import click
@@ -21,9 +21,15 @@ def command(seconds: float | None, count: int | None, as_json: bool) -> int:
     instance = service.current()
     deadline = None if seconds is None else time.monotonic() + seconds
     shown = 0
+    stopped = False
+
+    def stop(*_signal: object) -> None:
+        nonlocal stopped
+        stopped = True
 
     def wanted() -> bool:
-        return (count is None or shown < count) and (deadline is None or time.monotonic() < deadline)
+        over = deadline is not None and time.monotonic() >= deadline
+        return not (stopped or over or shown == count)
 
     def show(line: events.Line) -> None:
         nonlocal shown
@@ -36,7 +42,9 @@ def command(seconds: float | None, count: int | None, as_json: bool) -> int:
         kind, reason = line.kind.replace("_", " "), f"  {line.reason}" if line.reason else ""
         click.echo(f"{line.seconds:.3f}  {kind:<9}  {line.role}  {line.local} -> {line.remote}{reason}")
 
-    with suppress(KeyboardInterrupt):
-        if not events.follow(instance, show, wanted):
-            output.message("the service that was traced is gone")
+    # Not as an exception: one that is raised on the way from libbpf to us would be lost (ctypes).
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, stop)
+    if not events.follow(instance, show, wanted):
+        output.message("the service that was traced is gone")
     return exits.OK

@@ -73,17 +73,20 @@ INLINE bool has_arrived(struct tcp_sock *me, struct tcp_sock *peer)
 	return psock && one_queue(peer, psock);
 }
 
-/* The kernel charges a hop to sk_rmem_alloc and compares that with nothing (bpf_tcp_ingress). We do,
- * and leave alone what TCP has promised: the window that the peer has advertised and we have not used.
- * Where hops filled that too, segments within it would be dropped (tcp_data_queue, zero window) and
- * wait for a retransmission timeout. */
+/* The kernel charges a hop to sk_rmem_alloc and compares that with nothing (bpf_tcp_ingress). */
 INLINE bool has_room(struct tcp_sock *peer, __u32 unread, __u32 size)
+{
+	return unread + size <= (__u32)sock_of(peer)->sk_rcvbuf;
+}
+
+/* Nor may a hop fill what TCP has promised, the window that the peer has advertised and that we have
+ * not used: segments within it would be dropped (tcp_data_queue, zero window) and wait for a
+ * retransmission timeout. */
+INLINE bool keeps_promise(struct tcp_sock *peer, __u32 unread, __u32 size)
 {
 	__s32 promised = peer->rcv_wup + peer->rcv_wnd - peer->rcv_nxt;
 
-	if (promised < 0)
-		promised = 0;
-	return (__u64)unread + size + promised <= (__u32)sock_of(peer)->sk_rcvbuf;
+	return promised <= 0 || has_room(peer, unread + promised, size);
 }
 
 /* At most how many of our messages the peer has not read, given its unread bytes: they are the last
@@ -156,15 +159,10 @@ INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock
 	if (!has_arrived(me, peer))
 		return OUTCOME_UNREAD;
 	unread = sock_of(peer)->sk_backlog.rmem_alloc.counter;
-	if (!has_room(peer, unread, size)) {
-		/* Not before it has sent about as much as it could on the stack: an application
-		 * may count on that (sk_sndbuf, at most 4 MB by default). */
-		end->is_full = unread >= config.rcvbuf / 2 ||
-			       unread >= (__u32)sock_of(me)->sk_sndbuf;
+	if (!has_room(peer, unread, size) || !has_slots(end, unread))
 		return OUTCOME_FULL;
-	}
-	if (!has_slots(end, unread))
-		return OUTCOME_FULL;
+	if (!keeps_promise(peer, unread, size))
+		return OUTCOME_WINDOW;
 	if (sock_of(peer)->sk_rcvlowat > 1)
 		return OUTCOME_RCVLOWAT;
 	if (is_memory_short(peer, size))

@@ -13,8 +13,6 @@
 
 /* More than the largest count that can pass the test below at once: one a CPU. */
 #define CAPACITY_SLACK 1024
-/* One segment of the loopback device. */
-#define SMALL_WINDOW 65536
 
 INLINE bool is_kernel_or_ulp(struct tcp_sock *tcp)
 {
@@ -124,8 +122,7 @@ INLINE struct end *enter(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct 
 	end->tracked = 1;
 	make_room(ctx, tcp);
 	__sync_fetch_and_add(&tracked, 1);
-	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG |
-					       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	return end;
 }
 
@@ -244,46 +241,6 @@ INLINE void look_after_peer(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, stru
 	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds));
 }
 
-/* While the peer is full, the stack is there to make the sender wait, and must not pile up a send
- * buffer that only the stack could carry on. With TCP_NOTSENT_LOWAT the sender is woken when everything
- * has left, which is when it may hop again. */
-INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
-{
-	int lowat = end->is_full;
-
-	if (tcp->notsent_lowat != !lowat || (!lowat && !end->is_held))
-		return; /* as it should be, or the application's own */
-	end->is_held = lowat;
-	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
-}
-
-/* What TCP promises, hops cannot use: has_room(). One full segment is enough where the peer hops; one
- * that the stack carries for good gets the window that it would have had. */
-INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
-{
-	int clamp = sock_of(tcp)->sk_rcvbuf;
-	__u32 peer_outcome;
-
-	bpf_probe_read_kernel(&peer_outcome, sizeof(peer_outcome),
-			      &((struct end *)(long)end->peer.end)->outcome);
-	if (!config.paused && (peer_outcome == OUTCOME_HOP || peer_outcome == OUTCOME_FULL ||
-			       peer_outcome == OUTCOME_UNREAD || peer_outcome == OUTCOME_RECHECK))
-		clamp = SMALL_WINDOW;
-	if (tcp->window_clamp != (__u32)clamp)
-		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp));
-}
-
-/* Called for each segment that leaves, acknowledgments included, just before its window is chosen
- * (__tcp_transmit_skb), and for each message that takes the stack (tcp_current_mss). */
-INLINE void segment_leaves(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
-{
-	if (!end->tracked)
-		return;
-	hold_back(ctx, tcp, end);
-	set_window(ctx, tcp, end);
-	look_after_peer(ctx, tcp, end);
-}
-
 INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	switch (ctx->args[1]) {
@@ -292,6 +249,8 @@ INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct
 		closing(ctx, tcp);
 		break;
 	case TCP_CLOSE_WAIT:
+		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags |
+						       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 		look_after_peer(ctx, tcp, end);
 		break;
 	case TCP_CLOSE:
@@ -332,7 +291,7 @@ int sockhop_connections(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
 		end = end_of(ctx);
 		if (end)
-			segment_leaves(ctx, tcp, end);
+			look_after_peer(ctx, tcp, end);
 		break;
 	}
 	return 1;

@@ -18,7 +18,7 @@ enum tcp_state {
 enum { RCV_SHUTDOWN = 1, SEND_SHUTDOWN = 2, SHUTDOWN_MASK = 3 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { SOL_SOCKET = 1, SO_RCVBUF = 8 };
-enum { IPPROTO_TCP = 6, TCP_WINDOW_CLAMP = 10, TCP_USER_TIMEOUT = 18, TCP_NOTSENT_LOWAT = 25 };
+enum { IPPROTO_TCP = 6, TCP_USER_TIMEOUT = 18 };
 
 /* sk_userlocks: the application chose sk_rcvbuf itself. */
 enum { SOCK_RCVBUF_LOCK = 2 };
@@ -84,7 +84,6 @@ struct sock {
 		atomic_t rmem_alloc;
 	} sk_backlog;
 	int sk_rcvbuf;
-	int sk_sndbuf;
 	int sk_forward_alloc;
 	int sk_rcvlowat;
 	int sk_err;
@@ -113,9 +112,7 @@ struct tcp_sock {
 	__u32 rcv_nxt;
 	__u32 rcv_wup;
 	__u32 rcv_wnd;
-	__u32 window_clamp;
 	__u32 snd_una;
-	__u32 notsent_lowat;
 	__u8 nonagle : 4;
 	__u8 repair : 1;
 	bool is_mptcp;

@@ -42,8 +42,6 @@ struct end {
 	__u32 disconnects; /* sk_disconnects when the socket went in */
 	__u32 is_server;
 	__u32 tracked;     /* counted, and in the map unless the application has closed it */
-	__u32 is_full;     /* the peer's queue is, with more bytes than a send buffer holds */
-	__u32 is_held;     /* we have set TCP_NOTSENT_LOWAT: see hold_back() */
 	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
 	__u32 streak;
 	__u64 peer_sent;

@@ -33,8 +33,6 @@ INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, 
 		end->hopped_messages++;
 		end->hopped_bytes += size;
 	}
-	if (outcome != OUTCOME_FULL && outcome != OUTCOME_UNREAD)
-		end->is_full = 0;
 	if (outcome != end->outcome) {
 		end->outcome = outcome;
 		trace(me, end, outcome == OUTCOME_HOP ? EVENT_HOP_ON : EVENT_TO_STACK);

@@ -18,6 +18,7 @@ class Outcome(IntEnum):
     CLOSING = 8
     RCVLOWAT = 9
     MEMORY = 10
+    WINDOW = 11
 
 
 class Refusal(IntEnum):
