@@ -142,6 +142,31 @@ INLINE bool is_memory_short(struct tcp_sock *peer, __u32 size)
 	return pressure && *pressure;
 }
 
+/* Whether the sender of a message that takes the stack should wait until it has left, instead of
+ * filling a send buffer that only the stack could carry on. Only where what was sent leaves by itself:
+ * tcp_bpf_sendmsg() waits for memory without pushing (tcp_sendmsg_locked() does), so that a rest held
+ * by a cork, by Nagle or by MSG_MORE with no segment in flight would stay for a probe timer. And only
+ * when a reader that stalls has taken about as much as a send buffer, which applications count on. */
+INLINE bool should_wait(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
+			enum outcome outcome, __u32 size)
+{
+	__u32 unread = sock_of(peer)->sk_backlog.rmem_alloc.counter;
+
+	if ((bitfield(me, nonagle) & (TCP_NAGLE_OFF | TCP_NAGLE_CORK)) != TCP_NAGLE_OFF ||
+	    size < me->mss_cache)
+		return false;
+	switch (outcome) {
+	case OUTCOME_FULL:
+		return unread >= config.rcvbuf / 2 || unread >= (__u32)sock_of(me)->sk_sndbuf;
+	case OUTCOME_WINDOW:
+		return true;
+	case OUTCOME_UNREAD:
+		return end->wait;
+	default:
+		return false;
+	}
+}
+
 INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock *peer, __u32 size)
 {
 	__u32 unread;

@@ -15,6 +15,19 @@ INLINE bool is_idle(struct tcp_sock *tcp, struct sk_psock *psock)
 	return one_queue(tcp, psock) && !psock->msg_tot_len && psock->refcnt.refs.counter == 1;
 }
 
+/* The socket as TCP alone would have it, but for SO_RCVBUF, which no autotuning changes any more. */
+INLINE void give_back(struct tcp_sock *tcp, struct end *end)
+{
+	int window = sock_of(tcp)->sk_rcvbuf, no_lowat = 0;
+
+	bpf_setsockopt(tcp, IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
+	if (end->is_held)
+		bpf_setsockopt(tcp, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &no_lowat, sizeof(no_lowat));
+	if (end->tracked)
+		__sync_fetch_and_add(&tracked, -1);
+	end->is_held = end->tracked = 0;
+}
+
 SEC("iter/tcp")
 int sockhop_drain(struct bpf_iter__tcp *ctx)
 {
@@ -42,10 +55,7 @@ int sockhop_drain(struct bpf_iter__tcp *ctx)
 			__u64 cookie = cookie_of(tcp);
 
 			bpf_map_delete_elem(&next_seq, &cookie);
-			if (end->tracked) {
-				end->tracked = 0;
-				__sync_fetch_and_add(&tracked, -1);
-			}
+			give_back(tcp, end);
 			return 0;
 		}
 		/* A reader took its reference in between: its psock is still there, so go back in. */

@@ -13,6 +13,8 @@
 
 /* More than the largest count that can pass the test below at once: one a CPU. */
 #define CAPACITY_SLACK 1024
+/* One segment of the loopback device. */
+#define SMALL_WINDOW 65536
 
 INLINE bool is_kernel_or_ulp(struct tcp_sock *tcp)
 {
@@ -122,7 +124,8 @@ INLINE struct end *enter(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct 
 	end->tracked = 1;
 	make_room(ctx, tcp);
 	__sync_fetch_and_add(&tracked, 1);
-	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG |
+					       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 	return end;
 }
 
@@ -241,6 +244,43 @@ INLINE void look_after_peer(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, stru
 	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds));
 }
 
+/* With TCP_NOTSENT_LOWAT the sender is woken when everything has left, which is when it may hop. */
+INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	int lowat = end->wait;
+
+	if (tcp->notsent_lowat != !lowat || (!lowat && !end->is_held))
+		return; /* as it should be, or the application's own */
+	end->is_held = lowat;
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+}
+
+/* What TCP promises, hops cannot use: keeps_promise(). One full segment is enough where the peer hops;
+ * a stream that the stack carries for long gets the window that it would have had. */
+INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	int clamp = SMALL_WINDOW;
+	__u32 on_stack;
+
+	bpf_probe_read_kernel(&on_stack, sizeof(on_stack),
+			      &((struct end *)(long)end->peer.end)->on_stack);
+	if (on_stack)
+		clamp = sock_of(tcp)->sk_rcvbuf;
+	if (tcp->window_clamp != (__u32)clamp)
+		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp));
+}
+
+/* Called for each segment that leaves, acknowledgments included, just before its window is chosen
+ * (__tcp_transmit_skb), and for each message that takes the stack (tcp_current_mss). */
+INLINE void segment_leaves(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	if (!end->tracked)
+		return;
+	hold_back(ctx, tcp, end);
+	set_window(ctx, tcp, end);
+	look_after_peer(ctx, tcp, end);
+}
+
 INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	switch (ctx->args[1]) {
@@ -249,8 +289,6 @@ INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct
 		closing(ctx, tcp);
 		break;
 	case TCP_CLOSE_WAIT:
-		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags |
-						       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 		look_after_peer(ctx, tcp, end);
 		break;
 	case TCP_CLOSE:
@@ -291,7 +329,7 @@ int sockhop_connections(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
 		end = end_of(ctx);
 		if (end)
-			look_after_peer(ctx, tcp, end);
+			segment_leaves(ctx, tcp, end);
 		break;
 	}
 	return 1;

@@ -15,10 +15,13 @@ enum tcp_state {
 	TCP_LAST_ACK = 9,
 };
 
+/* include/linux/tcp.h: tcp_sock.nonagle. */
+enum { TCP_NAGLE_OFF = 1, TCP_NAGLE_CORK = 2 };
+
 enum { RCV_SHUTDOWN = 1, SEND_SHUTDOWN = 2, SHUTDOWN_MASK = 3 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { SOL_SOCKET = 1, SO_RCVBUF = 8 };
-enum { IPPROTO_TCP = 6, TCP_USER_TIMEOUT = 18 };
+enum { IPPROTO_TCP = 6, TCP_WINDOW_CLAMP = 10, TCP_USER_TIMEOUT = 18, TCP_NOTSENT_LOWAT = 25 };
 
 /* sk_userlocks: the application chose sk_rcvbuf itself. */
 enum { SOCK_RCVBUF_LOCK = 2 };
@@ -84,6 +87,7 @@ struct sock {
 		atomic_t rmem_alloc;
 	} sk_backlog;
 	int sk_rcvbuf;
+	int sk_sndbuf;
 	int sk_forward_alloc;
 	int sk_rcvlowat;
 	int sk_err;
@@ -113,6 +117,9 @@ struct tcp_sock {
 	__u32 rcv_wup;
 	__u32 rcv_wnd;
 	__u32 snd_una;
+	__u32 mss_cache;
+	__u32 notsent_lowat;
+	__u32 window_clamp;
 	__u8 nonagle : 4;
 	__u8 repair : 1;
 	bool is_mptcp;

@@ -42,6 +42,9 @@ struct end {
 	__u32 disconnects; /* sk_disconnects when the socket went in */
 	__u32 is_server;
 	__u32 tracked;     /* counted, and in the map unless the application has closed it */
+	__u32 on_stack;    /* the stack carries the stream for long: see set_window() */
+	__u32 wait;        /* the sender is to wait until all has left: see hold_back() */
+	__u32 is_held;     /* and we have set TCP_NOTSENT_LOWAT for it */
 	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
 	__u32 streak;
 	__u64 peer_sent;

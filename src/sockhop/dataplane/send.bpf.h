@@ -20,6 +20,15 @@ INLINE void find_server(struct end *end)
 	bpf_map_delete_elem(&servers, &pair);
 }
 
+/* What the callbacks of TCP's segments look at: see segment_leaves(). */
+INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
+			   enum outcome outcome, __u32 size)
+{
+	end->wait = should_wait(end, me, peer, outcome, size);
+	if (outcome != OUTCOME_RECHECK)
+		end->on_stack = !end->wait;
+}
+
 INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, __u32 size)
 {
 	struct traffic *counter = counters();
@@ -32,6 +41,7 @@ INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, 
 	if (outcome == OUTCOME_HOP) {
 		end->hopped_messages++;
 		end->hopped_bytes += size;
+		end->on_stack = end->wait = 0;
 	}
 	if (outcome != end->outcome) {
 		end->outcome = outcome;
@@ -65,6 +75,8 @@ int sockhop_send(struct sk_msg_md *msg)
 		/* SK_DROP on a miss would be EACCES for the application. */
 		if (bpf_msg_redirect_hash(msg, &sockets, &peer_pair, BPF_F_INGRESS) != SK_PASS)
 			outcome = OUTCOME_REDIRECT_FAILED;
+	} else {
+		take_the_stack(end, me, peer, outcome, size);
 	}
 	account(me, end, outcome, size);
 	return SK_PASS;

@@ -6,7 +6,8 @@ as :class:`OSError` with the call's name. Source: libbpf's ``bpf.h`` and ``libbp
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -130,18 +131,23 @@ btf_name_by_offset = _function("btf__name_by_offset", _s, _p, _u32)
 _set_print = _function("libbpf_set_print", ctypes.c_void_p, _PRINT)
 
 
-def collect_messages(into: list[str]) -> Any:
-    """Send what libbpf would write to stderr to ``into``. Keep the result alive as long as that goes on."""
+@contextmanager
+def messages() -> Iterator[list[str]]:
+    """Collect what libbpf would write to stderr; outside of the block it stays silent."""
     libc = ctypes.CDLL(None)
     libc.vsnprintf.argtypes = (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_void_p)
+    said: list[str] = []
 
     def receive(level: int, text: bytes, arguments: int) -> int:
         if level == 0:
             buffer = ctypes.create_string_buffer(1 << 16)
             libc.vsnprintf(buffer, len(buffer), text, arguments)
-            into.append(buffer.value.decode(errors="replace").rstrip())
+            said.append(buffer.value.decode(errors="replace").rstrip())
         return 0
 
     callback = _PRINT(receive)
     _set_print(callback)
-    return callback
+    try:
+        yield said
+    finally:
+        _set_print(_PRINT(0))

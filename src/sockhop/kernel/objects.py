@@ -54,30 +54,32 @@ def loaded(max_entries: dict[str, int], path: Path | None = None) -> Iterator[Lo
     """
     path = path or object_path()
     _content(path)
-    messages: list[str] = []
-    keep_alive = libbpf.collect_messages(messages)
-    try:
-        handle = libbpf.object_open_file(str(path).encode(), None)
-    except OSError as error:
-        raise BadObject(f"the data plane {path} is damaged ({error.strerror}). Reinstall sockhop") from error
-    try:
-        for name, size in max_entries.items():
-            libbpf.map_set_max_entries(libbpf.object_find_map(handle, name.encode()), size)
-        # libbpf 1.1 knows SEC("sk_skb") only, without the kind of verdict that one queue needs.
-        queue = libbpf.object_find_program(handle, b"sockhop_queue")
-        libbpf.program_set_expected_attach_type(queue, libbpf.BPF_SK_SKB_VERDICT)
+    with libbpf.messages() as said:
         try:
-            libbpf.object_load(handle)
-        except PermissionError as error:
-            raise NotPermitted(f"the kernel does not let this process load BPF programs ({error})") from error
+            handle = libbpf.object_open_file(str(path).encode(), None)
         except OSError as error:
-            raise Unsupported(f"this kernel refuses the data plane ({error}).\n{_end_of(messages)}") from error
-        yield LoadedObject(handle)
-    finally:
-        libbpf.object_close(handle)
-        del keep_alive
+            raise BadObject(f"the data plane {path} is damaged ({error.strerror}). Reinstall sockhop") from error
+        try:
+            _load(handle, max_entries, said)
+            yield LoadedObject(handle)
+        finally:
+            libbpf.object_close(handle)
 
 
-def _end_of(messages: list[str], lines: int = 12) -> str:
+def _load(handle: int, max_entries: dict[str, int], said: list[str]) -> None:
+    for name, size in max_entries.items():
+        libbpf.map_set_max_entries(libbpf.object_find_map(handle, name.encode()), size)
+    # libbpf 1.1 knows SEC("sk_skb") only, without the kind of verdict that one queue needs.
+    queue = libbpf.object_find_program(handle, b"sockhop_queue")
+    libbpf.program_set_expected_attach_type(queue, libbpf.BPF_SK_SKB_VERDICT)
+    try:
+        libbpf.object_load(handle)
+    except PermissionError as error:
+        raise NotPermitted(f"the kernel does not let this process load BPF programs ({error})") from error
+    except OSError as error:
+        raise Unsupported(f"this kernel refuses the data plane ({error}).\n{_end_of(said)}") from error
+
+
+def _end_of(said: list[str], lines: int = 12) -> str:
     """The lines of the log that say what was wrong: its last ones."""
-    return "\n".join("\n".join(messages).splitlines()[-lines:])
+    return "\n".join("\n".join(said).splitlines()[-lines:])

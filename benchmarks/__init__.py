@@ -1,0 +1,1 @@
+"""The honest comparison: see README.md."""

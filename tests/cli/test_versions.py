@@ -1,0 +1,87 @@
+"""Another version of sockhop finds this one's pins."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.connections import receive
+from tests.cli.sandbox import Sandbox
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment in which another version is found: one compiled from a source with a changed constant."""
+    place = tmp_path_factory.mktemp("other")
+    package = place / "sockhop"
+    shutil.copytree(ROOT / "src" / "sockhop", package, ignore=shutil.ignore_patterns("__pycache__", "*.o"))
+    source = package / "dataplane" / "maps.h"
+    changed = source.read_text().replace("1 << 20", "1 << 19")
+    assert changed != source.read_text()
+    source.write_text(changed)
+    subprocess.run([sys.executable, package / "dataplane" / "build.py"], check=True)
+    return {**os.environ, "PYTHONPATH": str(place)}
+
+
+def test_a_newer_version_replaces_this_one(sandbox: Sandbox, other: dict[str, str]) -> None:
+    one, two = sandbox.cgroup("one"), sandbox.cgroup("two")
+    sandbox.ok("up", "--cgroup", sandbox.inside(one))
+    with sandbox.connection(one) as busy, sandbox.connection(one) as idle:
+        busy.talk(10)
+        busy.leave_unread(b"hopped,")
+        done = sandbox.sockhop("up", "--cgroup", sandbox.inside(two), env=other)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert "replaced another version" in done.stderr
+        assert sandbox.pins() == {"service", "replaced-0"}
+        assert sandbox.status("replaced-0").sockets.tracked == 1
+        # The scopes go over to the new one, and new connections with them.
+        assert {Path(scope.cgroup) for scope in sandbox.status().scopes} == {one, two}
+        for scope in (one, two):
+            with sandbox.connection(scope) as new:
+                before = sandbox.status().hop.messages
+                new.talk(5)
+                assert sandbox.status().hop.messages == before + 10
+        # Those of the old one go on, and lose nothing.
+        busy.client.sendall(b"stack")
+        assert receive(busy.server, 12) == b"hopped,stack"
+        busy.talk(10)
+        idle.talk(10)
+        sandbox.ok("up", "--cgroup", sandbox.inside(two), env=other)
+        assert sandbox.pins() == {"service"}
+        busy.talk(10)
+        # This version knows what the other one made.
+        sandbox.ok("status")
+        sandbox.ok("pause")
+        sandbox.ok("down")
+        idle.talk(10)
+    assert sandbox.leftovers() == set()
+
+
+def test_the_same_version_again_is_no_replacement(sandbox: Sandbox, other: dict[str, str]) -> None:
+    sandbox.ok("up", "--all", env=other)
+    instance = (sandbox.bpffs / "service").stat().st_ino
+    done = sandbox.sockhop("up", "--all", env=other)
+    assert "already up" in done.stderr
+    assert (sandbox.bpffs / "service").stat().st_ino == instance
+
+
+def test_back_and_forth_with_sockets_in_each(sandbox: Sandbox, other: dict[str, str]) -> None:
+    sandbox.ok("up", "--all")
+    with sandbox.connection() as first:
+        first.leave_unread(b"first")
+        sandbox.ok("up", "--all", env=other)
+        with sandbox.connection() as second:
+            second.leave_unread(b"second")
+            sandbox.ok("up", "--all")
+            assert sandbox.pins() == {"service", "replaced-0", "replaced-1"}
+            assert sandbox.sockhop("down", "--wait", "0.1").returncode == 1
+            assert receive(second.server, 6) == b"second"
+            assert receive(first.server, 5) == b"first"
+            sandbox.ok("down", env=other)
+            first.talk()
+            second.talk()
+    assert sandbox.leftovers() == set()

@@ -1,0 +1,1 @@
+"""Conformance: each case runs on plain TCP and then hopped, and both must observe the same."""

@@ -1,0 +1,83 @@
+"""Waiting for what the kernel shows, with a deadline. Nothing here sleeps for a fixed time."""
+
+from __future__ import annotations
+
+import fcntl
+import platform
+import select
+import socket
+import struct
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# System call numbers, to see in /proc/<task>/syscall what a thread sleeps in.
+_CALLS = {
+    "x86_64": {"read": 0, "sendto": 44, "recvfrom": 45, "epoll_wait": 232, "splice": 275, "poll": 7},
+    "aarch64": {"read": 63, "sendto": 206, "recvfrom": 207, "epoll_wait": 22, "splice": 76, "poll": 73},
+}[platform.machine()]
+
+SIOCOUTQ = termios.TIOCOUTQ
+ESTABLISHED, FIN_WAIT2, CLOSE, CLOSE_WAIT = 1, 5, 7, 8
+
+
+def until(ready: Callable[[], T], what: str, seconds: float = 5.0) -> T:
+    """Call `ready` until it is true, and return its value.
+
+    Raises:
+        TimeoutError: `what` did not happen within `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while not (value := ready()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:g} s for: {what}")
+        select.select([], [], [], 0.0005)
+    return value
+
+
+def asleep_in(call: str, task: int) -> bool:
+    """Whether the task (a thread of any process) sleeps inside that system call."""
+    try:
+        return Path(f"/proc/{task}/syscall").read_text().split()[0] == str(_CALLS[call])
+    except FileNotFoundError:
+        return False
+
+
+def unread(sock: socket.socket) -> int:
+    """Bytes that can be read now (FIONREAD, which is SIOCINQ)."""
+    return _ioctl_int(sock, termios.FIONREAD)
+
+
+def unacknowledged(sock: socket.socket) -> int:
+    """Bytes in the send queue (SIOCOUTQ)."""
+    return _ioctl_int(sock, SIOCOUTQ)
+
+
+def state(sock: socket.socket) -> int:
+    """The state in TCP_INFO (`tcpi_state`, the first byte)."""
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+
+
+def until_unread(sock: socket.socket, count: int) -> None:
+    """Wait until at least `count` bytes can be read."""
+    until(lambda: unread(sock) >= count, f"{count} bytes to read")
+
+
+def until_acknowledged(sock: socket.socket) -> None:
+    """Wait until the other end's TCP has all that was sent."""
+    until(lambda: unacknowledged(sock) == 0, "all acknowledged")
+
+
+def until_state(sock: socket.socket, *states: int) -> None:
+    """Wait until the connection is in one of the states."""
+    until(lambda: state(sock) in states, f"TCP state {states}")
+
+
+def _ioctl_int(sock: socket.socket, request: int) -> int:
+    (value,) = struct.unpack("i", fcntl.ioctl(sock, request, b"\0\0\0\0"))
+    assert isinstance(value, int)
+    return value

@@ -1,0 +1,1 @@
+"""Unmodified servers and clients from the distribution, hopping, with every byte checked."""

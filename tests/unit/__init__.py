@@ -1,0 +1,1 @@
+"""No privilege, milliseconds."""
