@@ -7,7 +7,7 @@ import pytest
 from sockhop.kernel import libbpf, objects
 from tests.cli.sandbox import PROGRAM, Sandbox
 
-VERBS = [("up", "--all"), ("down",), ("status",), ("pause",), ("resume",), ("recheck",), ("trace",)]
+VERBS = [("up", "--all"), ("down",), ("status",), ("pause",), ("trace",)]
 
 
 def pin(directory: Path, name: str = "config", of: str = "traffic") -> None:
@@ -36,7 +36,6 @@ def test_a_service_that_is_not_ours(sandbox: Sandbox, name: str, of: str) -> Non
         assert identities(sandbox.bpffs) == before
     # What needs no service is not hindered.
     sandbox.ok("run", *PROGRAM, "talk", "3")
-    sandbox.ok("check")
     assert identities(sandbox.bpffs) == before
     (service / name).unlink()
     service.rmdir()

@@ -17,7 +17,7 @@ from tests.cli.connections import Connection, receive
 from tests.cli.sandbox import PROGRAM, SOCKHOP, Process, Sandbox
 
 # At how many moments of each verb. SIGTERM is no different from SIGKILL, but where run passes it on.
-MOMENTS = {signal.SIGKILL: 30, signal.SIGINT: 30, signal.SIGTERM: 10}
+MOMENTS = {signal.SIGKILL: 30, signal.SIGINT: 20, signal.SIGTERM: 6}
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def test_down(sandbox: Sandbox, stepper: Stepper, number: signal.Signals) -> Non
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_down_with_unread_bytes(sandbox: Sandbox, stepper: Stepper, number: signal.Signals) -> None:
-    for step in range(1 + SIGNALS.index(number), 60, 4):  # until it waits
+    for step in range(1 + SIGNALS.index(number), 60, 7):  # until it waits
         stepper.ok("up", "--all")
         with sandbox.connection() as pair:
             pair.leave_unread(b"hopped,")
@@ -151,7 +151,7 @@ def test_a_look_at_any_moment(sandbox: Sandbox, stepper: Stepper, verb: list[str
         counting = stepper.ok("down", step=0)
         stepper.ok("up", "--all")
     seen = set()
-    for step in range(1, counting, 3):
+    for step in range(1, counting, 5):
         if verb == ["down"]:
             stepper.ok("up", "--all")
         else:

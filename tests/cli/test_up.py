@@ -138,7 +138,6 @@ def test_scopes_given_together(sandbox: Sandbox) -> None:
     ],
 )
 def test_scopes_that_cannot_be_watched(sandbox: Sandbox, names: list[str], words: str) -> None:
-    outer = sandbox.cgroup("outer")
     sandbox.cgroup("outer/inner")
     options = [option for name in names for option in ("--cgroup", f"{cgroups.mount_point()}/{name}")]
     done = sandbox.sockhop("up", *options)
@@ -147,10 +146,14 @@ def test_scopes_that_cannot_be_watched(sandbox: Sandbox, names: list[str], words
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
     assert sandbox.leftovers() == set()
-    # Nor is a service that is up changed.
-    sandbox.ok("up", "--cgroup", sandbox.inside(outer))
-    assert sandbox.sockhop("up", *options).returncode == 2
-    assert scopes(sandbox) == [sandbox.inside(outer)]
+
+
+def test_a_service_is_not_changed_by_an_up_that_fails(sandbox: Sandbox) -> None:
+    scope = sandbox.inside(sandbox.cgroup())
+    sandbox.ok("up", "--cgroup", scope)
+    assert sandbox.sockhop("up", "--all", "--cgroup", scope).returncode == 2
+    assert sandbox.sockhop("up", "--cgroup", f"{scope}/gone", "--cgroup", scope.parent).returncode == 2
+    assert scopes(sandbox) == [scope]
 
 
 def test_a_scope_that_vanishes(sandbox: Sandbox) -> None:

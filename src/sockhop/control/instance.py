@@ -242,8 +242,8 @@ class Instance:
             for namespace in namespaces.network_namespaces()[1:]:
                 try:
                     kept += namespaces.inside(namespace, lambda: maps.read_iterator(link, Kept))
-                except (FileNotFoundError, PermissionError):
-                    # Its last process has gone, or entering it takes a CAP_SYS_ADMIN that we lack (setns(2)).
+                except OSError:
+                    # It has gone meanwhile, or entering it takes a CAP_SYS_ADMIN that we lack (setns(2)).
                     continue
         return kept
 

@@ -55,6 +55,7 @@ enum {
 
 struct bpf_sock;
 struct seq_file;
+struct task_struct;
 struct tcp_sock;
 
 struct bpf_sock_ops {
@@ -116,6 +117,7 @@ static long (*const bpf_msg_redirect_hash)(struct sk_msg_md *msg, void *map, voi
 static void *(*const bpf_sk_storage_get)(void *map, void *sk, void *value,
 					 __u64 flags) = (void *)107;
 static long (*const bpf_probe_read_kernel)(void *to, __u32 size, const void *from) = (void *)113;
+static struct task_struct *(*const bpf_get_current_task_btf)(void) = (void *)158;
 static __u64 (*const bpf_jiffies64)(void) = (void *)118;
 static long (*const bpf_seq_write)(struct seq_file *seq, const void *data,
 				   __u32 size) = (void *)127;

@@ -19,7 +19,10 @@ INLINE bool may_receive(struct tcp_sock *peer)
 {
 	int state = state_of(peer);
 
-	return state == TCP_ESTABLISHED || state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2;
+	if (state == TCP_ESTABLISHED)
+		return true;
+	/* It may have left the map with its end: half_closed(). */
+	return (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2) && psock_of(peer);
 }
 
 /* Looks at the clock only when it has ticked since the last time: jiffies cost one load. */

@@ -281,10 +281,38 @@ INLINE void segment_leaves(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struc
 	look_after_peer(ctx, tcp, end);
 }
 
+/* Whether nobody but the calling thread can reach the socket: one thread, one reference to the file. */
+INLINE bool is_alone(struct tcp_sock *tcp)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file *file = sock_of(tcp)->sk_socket->file;
+	struct file___before_6_13 *older = (void *)file;
+
+	if (task->signal->nr_threads != 1)
+		return false;
+	return field_exists(file->f_ref) ? file->f_ref.refcnt.counter == 0 :
+					   older->f_count.counter == 1;
+}
+
+/* Who sends its end and then waits for the answer in a blocking recv() is woken by the FIN's
+ * acknowledgment (sk_state_change), and tcp_bpf_recvmsg_parser() gives EAGAIN for a wake-up without
+ * bytes. So such a socket leaves, if nothing is unread and nobody can be on the way into recv(). */
+INLINE void half_closed(struct tcp_sock *tcp, struct end *end)
+{
+	struct seq_pair pair = end->pair;
+
+	if (sock_of(tcp)->sk_shutdown != SEND_SHUTDOWN || has_unread(tcp) || !is_alone(tcp))
+		return;
+	bpf_map_delete_elem(&sockets, &pair);
+}
+
 INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	switch (ctx->args[1]) {
 	case TCP_FIN_WAIT1:
+		half_closed(tcp, end);
+		closing(ctx, tcp);
+		break;
 	case TCP_LAST_ACK:
 		closing(ctx, tcp);
 		break;

@@ -76,6 +76,31 @@ struct sock_common {
 	struct sock *skc_listener;
 };
 
+typedef struct {
+	atomic64_t refcnt;
+} file_ref_t;
+
+/* 90ee6ed776c0 (6.13) turned the count, 1 for one reference, into a file_ref_t, 0 for one. */
+struct file {
+	file_ref_t f_ref;
+};
+
+struct file___before_6_13 {
+	atomic64_t f_count;
+};
+
+struct socket {
+	struct file *file;
+};
+
+struct signal_struct {
+	int nr_threads;
+};
+
+struct task_struct {
+	struct signal_struct *signal;
+};
+
 struct sk_buff_head {
 	__u32 qlen;
 };
@@ -96,6 +121,7 @@ struct sock {
 	__u8 sk_shutdown;
 	int sk_disconnects;
 	void *sk_user_data;
+	struct socket *sk_socket;
 };
 
 struct inet_sock {
