@@ -49,7 +49,17 @@ def test_an_empty_directory_in_our_place(sandbox: Sandbox) -> None:
 
 
 def test_other_names_are_left_alone(sandbox: Sandbox) -> None:
-    names = ["other", "service2", "run-", "run-1-2", "replaced-x", "sockhop", "run-1-2-3-4-5"]
+    names = [
+        "other",
+        "other-making",
+        "service2",
+        "service2-going",
+        "run-",
+        "run-1-2",
+        "replaced-x",
+        "sockhop",
+        "run-1-2-3-4-5",
+    ]
     for name in names:
         pin(sandbox.bpffs / name)
     # By their names these could be ours. By their contents they are not.

@@ -17,7 +17,7 @@ from tests.cli.connections import Connection, receive
 from tests.cli.sandbox import PROGRAM, SOCKHOP, Process, Sandbox
 
 # At how many moments of each verb. SIGTERM is no different from SIGKILL, but where run passes it on.
-MOMENTS = {signal.SIGKILL: 30, signal.SIGINT: 20, signal.SIGTERM: 6}
+MOMENTS = {signal.SIGKILL: 12, signal.SIGINT: 20, signal.SIGTERM: 10}
 
 
 @dataclass(frozen=True)

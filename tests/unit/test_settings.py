@@ -42,7 +42,15 @@ def test_limits_are_allowed(name: str, value: float) -> None:
 )
 def test_beyond_them_is_refused_with_the_value_and_the_range(name: str, value: float) -> None:
     with pytest.raises(SockhopError, match=rf"{value}.*give"):
-        Settings(**{name: value})  # type: ignore[arg-type]
+        Settings(**{name: value})
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Settings)[2:], ids=lambda field: field.name)
+def test_limits_fit_what_the_kernel_counts_with(field: "dataclasses.Field[int]") -> None:
+    for value in (-1, 1 << 31):
+        with pytest.raises(SockhopError, match=rf"{field.name} {value}: give"):
+            Settings(**{field.name: value})
+    assert getattr(Settings(**{field.name: 7}), field.name) == 7
 
 
 def test_settings_are_documented_and_fixed() -> None:

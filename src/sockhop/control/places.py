@@ -25,6 +25,7 @@ from sockhop.kernel import cgroups, mounts, privileges, processes
 
 _PRIVATE = re.compile(r"run-(\d+)-(\d+)-(\d+)-\d+")
 _REPLACED = re.compile(r"replaced-\d+")
+_HALF = re.compile(rf"(service|{_REPLACED.pattern}|{_PRIVATE.pattern})({MAKING}|{GOING})")
 _numbers = itertools.count()
 
 
@@ -101,7 +102,7 @@ def collect() -> None:
     next time. Call it under :func:`lock`, under which all instances are made.
     """
     for entry in sorted(root().iterdir()):
-        if entry.name.endswith((MAKING, GOING)):
+        if _HALF.fullmatch(entry.name):
             Instance(entry).unpin()
         elif _is_orphan(entry.name):
             with suppress(NotOurs):

@@ -194,6 +194,21 @@ INLINE bool has_unread(struct tcp_sock *tcp)
 	return psock && (psock->msg_tot_len || !one_queue(tcp, psock));
 }
 
+/* Forgets the sequence number that the one queue expects, unless TCP's queue is still to be moved
+ * there: before accept(), or right now, when the segment with the FIN has closed a socket of
+ * FIN_WAIT2 and its bytes come after this callback (tcp_data_queue: tcp_fin, then tcp_data_ready). */
+INLINE void forget_seq(struct tcp_sock *tcp, __u64 cookie)
+{
+	__u32 *expected;
+
+	if (sock_of(tcp)->sk_receive_queue.qlen) {
+		expected = bpf_map_lookup_elem(&next_seq, &cookie);
+		if (expected)
+			bpf_map_update_elem(&last_seq, &cookie, expected, BPF_ANY);
+	}
+	bpf_map_delete_elem(&next_seq, &cookie);
+}
+
 /* Also when the application has not closed the socket yet: nothing more can come, and iterators over
  * TCP sockets no longer see it. */
 INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
@@ -205,7 +220,7 @@ INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *e
 		return;
 	end->tracked = 0;
 	__sync_fetch_and_add(&tracked, -1);
-	bpf_map_delete_elem(&next_seq, &cookie);
+	forget_seq(tcp, cookie);
 	if (!end->is_server)
 		bpf_map_delete_elem(&servers, &pair);
 	if (is_disconnect(tcp, end) || !has_unread(tcp))

@@ -98,6 +98,15 @@ struct {
 	__type(value, __u32);
 } next_seq SEC(".maps");
 
+/* The same for sockets that are closed while bytes still wait in TCP's queue: nothing tells us when
+ * those are gone, so the oldest make room. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u32);
+} last_seq SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -40,6 +40,8 @@ int sockhop_queue(struct __sk_buff *skb)
 	__u32 seq;
 
 	expected = bpf_map_lookup_elem(&next_seq, &cookie);
+	if (!expected)
+		expected = bpf_map_lookup_elem(&last_seq, &cookie);
 	if (!length || !expected)
 		return SK_PASS;
 	seq = read_only(struct tcp_skb_cb, &kern->cb)->seq;
