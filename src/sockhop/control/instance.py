@@ -28,7 +28,7 @@ from sockhop.version import __version__
 
 # The names of maps and programs in the object, by the name of their pin.
 _MAPS = {"config": ".data.config", "sockets": "sockets", "traffic": "traffic", "events": "events"}
-# CAPACITY_SLACK of handshake.bpf.h, twice: for the server ends, and for the clients of one moment.
+# CAPACITY_SLACK of handshake.h, twice: for the server ends, and for the clients of one moment.
 _SLACK = 2048
 _SCOPE = "scope-"
 MAKING, GOING = "-making", "-going"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
 /* The data plane: one object, a file a hook. */
-#include "handshake.bpf.h"
+#include "connections.bpf.h"
 #include "send.bpf.h"
 #include "queue.bpf.h"
 #include "drain.bpf.h"

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* What a socket in the map does differently when it ends, and the cures. */
+#ifndef SOCKHOP_CLOSING_H
+#define SOCKHOP_CLOSING_H
+
+#include "account.h"
+
+/* connect(AF_UNSPEC) empties TCP's queue but not ours (tcp_disconnect): unread bytes would appear in
+ * the next connection. A reset (sk_err) and the way into TIME_WAIT (sk_shutdown) close a socket too,
+ * and keep what is unread readable. */
+INLINE bool is_disconnect(struct tcp_sock *tcp, struct end *end)
+{
+	struct sock *sk = sock_of(tcp);
+
+	if (field_exists(sk->sk_disconnects))
+		return (__u32)sk->sk_disconnects != end->disconnects;
+	return !sk->sk_err && sk->sk_shutdown != SHUTDOWN_MASK;
+}
+
+INLINE bool has_unread(struct tcp_sock *tcp)
+{
+	struct sk_psock *psock = psock_of(tcp);
+
+	return psock && (psock->msg_tot_len || !one_queue(tcp, psock));
+}
+
+/* Forgets the sequence number that the one queue expects, unless TCP's queue is still to be moved
+ * there: before accept(), or right now, when the segment with the FIN has closed a socket of
+ * FIN_WAIT2 and its bytes come after this callback (tcp_data_queue: tcp_fin, then tcp_data_ready). */
+INLINE void forget_seq(struct tcp_sock *tcp, __u64 cookie)
+{
+	__u32 *expected;
+
+	if (sock_of(tcp)->sk_receive_queue.qlen) {
+		expected = bpf_map_lookup_elem(&next_seq, &cookie);
+		if (expected)
+			bpf_map_update_elem(&last_seq, &cookie, expected, BPF_ANY);
+	}
+	bpf_map_delete_elem(&next_seq, &cookie);
+}
+
+/* Also when the application has not closed the socket yet: nothing more can come, and iterators over
+ * TCP sockets no longer see it. */
+INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	__u64 cookie = bpf_get_socket_cookie(ctx);
+	struct seq_pair pair = end->pair;
+
+	if (!end->tracked)
+		return;
+	end->tracked = 0;
+	__sync_fetch_and_add(&tracked, -1);
+	forget_seq(tcp, cookie);
+	if (!end->is_server)
+		bpf_map_delete_elem(&servers, &pair);
+	if (is_disconnect(tcp, end) || !has_unread(tcp))
+		bpf_map_delete_elem(&sockets, &pair);
+	trace(tcp, end, EVENT_CLOSED);
+}
+
+/* A close with unread bytes is a reset (RFC 2525, 2.17), but tcp_close() looks for them only in
+ * TCP's queue. A window wide enough for whatever the peer may still send makes it send, and meet a
+ * closed socket. sk_rmem_alloc: the one queue is freed later, by sk_psock_destroy(). */
+INLINE void closing(struct bpf_sock_ops *ctx, struct tcp_sock *tcp)
+{
+	struct sock *sk = sock_of(tcp);
+	int wide = 1 << 30;
+
+	if (sk->sk_shutdown == SHUTDOWN_MASK && sk->sk_backlog.rmem_alloc.counter > 0)
+		bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVBUF, &wide, sizeof(wide));
+}
+
+/* Two closes the above does not reach: with a queue so long that the window stays shut (SO_RCVBUF goes
+ * up to net.core.rmem_max and no further), and after a half-close, when closing changes no state that
+ * we are told of, and the window of a TIME_WAIT socket stays as it was (tcp_time_wait). So a peer in
+ * CLOSE_WAIT looks by itself, when the FIN comes and with each segment, window probes included. What it
+ * still has to send meets nobody: it need not probe for a minute (tcp_probe_timer). */
+INLINE void look_after_peer(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	struct tcp_sock *peer = read_only(struct tcp_sock, end->peer.sock);
+	struct sock *sk = sock_of(peer);
+	int milliseconds = 200;
+
+	if (!end->peer.cookie || !before(tcp->snd_una, tcp->write_seq))
+		return;
+	if (cookie_of(peer) == end->peer.cookie && state_of(peer) != TCP_CLOSE &&
+	    (sk->sk_shutdown != SHUTDOWN_MASK || sk->sk_backlog.rmem_alloc.counter < sk->sk_rcvbuf))
+		return;
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds));
+}
+
+/* Whether nobody but the calling thread can reach the socket: one thread, one reference to the file. */
+INLINE bool is_alone(struct tcp_sock *tcp)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file *file = sock_of(tcp)->sk_socket->file;
+	struct file___before_6_13 *older = (void *)file;
+
+	if (task->signal->nr_threads != 1)
+		return false;
+	return field_exists(file->f_ref) ? file->f_ref.refcnt.counter == 0 :
+					   older->f_count.counter == 1;
+}
+
+/* Who sends its end and then waits for the answer in a blocking recv() is woken by the FIN's
+ * acknowledgment (sk_state_change), and tcp_bpf_recvmsg_parser() gives EAGAIN for a wake-up without
+ * bytes. So such a socket leaves, if nothing is unread and nobody can be on the way into recv(). */
+INLINE void half_closed(struct tcp_sock *tcp, struct end *end)
+{
+	struct seq_pair pair = end->pair;
+
+	if (sock_of(tcp)->sk_shutdown != SEND_SHUTDOWN || has_unread(tcp) || !is_alone(tcp))
+		return;
+	bpf_map_delete_elem(&sockets, &pair);
+}
+
+INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	switch (ctx->args[1]) {
+	case TCP_FIN_WAIT1:
+		half_closed(tcp, end);
+		closing(ctx, tcp);
+		break;
+	case TCP_LAST_ACK:
+		closing(ctx, tcp);
+		break;
+	case TCP_CLOSE_WAIT:
+		look_after_peer(ctx, tcp, end);
+		break;
+	case TCP_CLOSE:
+		closed(ctx, tcp, end);
+		break;
+	}
+}
+
+#endif

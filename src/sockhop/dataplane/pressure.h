@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* Back pressure: what the stack needs to be told while hops go on beside it. */
+#ifndef SOCKHOP_PRESSURE_H
+#define SOCKHOP_PRESSURE_H
+
+#include "maps.h"
+#include "socket.h"
+
+/* One segment of the loopback device. */
+#define SMALL_WINDOW 65536
+
+/* With TCP_NOTSENT_LOWAT the sender is woken when everything has left, which is when it may hop. */
+INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	int lowat = end->wait;
+
+	if (tcp->notsent_lowat != !lowat || (!lowat && !end->is_held))
+		return; /* as it should be, or the application's own */
+	end->is_held = lowat;
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
+}
+
+/* What TCP promises, hops cannot use: keeps_promise(). One full segment is enough where the peer hops;
+ * a stream that the stack carries for long gets the window that it would have had. */
+INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	int clamp = SMALL_WINDOW;
+	__u32 on_stack;
+
+	bpf_probe_read_kernel(&on_stack, sizeof(on_stack),
+			      &((struct end *)(long)end->peer.end)->on_stack);
+	if (on_stack)
+		clamp = sock_of(tcp)->sk_rcvbuf;
+	/* A smaller one is the application's own. */
+	if (tcp->window_clamp >= SMALL_WINDOW && tcp->window_clamp != (__u32)clamp)
+		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp));
+}
+
+#endif
