@@ -4,6 +4,10 @@
 #define SOCKHOP_CLOSING_H
 
 #include "account.h"
+#include "peer.h"
+
+/* Two ticks of the clock and what is left of the first. */
+#define QUIET_JIFFIES 3
 
 /* connect(AF_UNSPEC) empties TCP's queue but not ours (tcp_disconnect): unread bytes would appear in
  * the next connection. A reset (sk_err) and the way into TIME_WAIT (sk_shutdown) close a socket too,
@@ -102,14 +106,29 @@ INLINE bool is_alone(struct tcp_sock *tcp)
 					   older->f_count.counter == 1;
 }
 
+/* Whether the peer may have decided to hop and not yet have reached our queue: between the two it holds
+ * no lock, and finding us gone it would give its application EPIPE (tcp_bpf_sendmsg_redir). */
+INLINE bool may_be_coming(struct end *end)
+{
+	struct end other = {};
+
+	if (!peer_of(end))
+		return false;
+	if (bpf_probe_read_kernel(&other, sizeof(other), (void *)(long)end->peer.end))
+		return true;
+	return other.sent && (__u32)bpf_jiffies64() - other.jiffies < QUIET_JIFFIES;
+}
+
 /* Who sends its end and then waits for the answer in a blocking recv() is woken by the FIN's
  * acknowledgment (sk_state_change), and tcp_bpf_recvmsg_parser() gives EAGAIN for a wake-up without
- * bytes. So such a socket leaves, if nothing is unread and nobody can be on the way into recv(). */
+ * bytes. So such a socket leaves, if nothing is unread, nobody can be on the way into recv() and
+ * the peer has been quiet. */
 INLINE void half_closed(struct tcp_sock *tcp, struct end *end)
 {
 	struct seq_pair pair = end->pair;
 
-	if (sock_of(tcp)->sk_shutdown != SEND_SHUTDOWN || has_unread(tcp) || !is_alone(tcp))
+	if (sock_of(tcp)->sk_shutdown != SEND_SHUTDOWN || has_unread(tcp) || !is_alone(tcp) ||
+	    may_be_coming(end))
 		return;
 	bpf_map_delete_elem(&sockets, &pair);
 }

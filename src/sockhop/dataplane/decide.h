@@ -15,14 +15,11 @@ INLINE bool may_send(struct tcp_sock *me)
 	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
 }
 
+/* One that has sent its end may be leaving the map: half_closed(). inet_shutdown() sets sk_shutdown
+ * before that is called. */
 INLINE bool may_receive(struct tcp_sock *peer)
 {
-	int state = state_of(peer);
-
-	if (state == TCP_ESTABLISHED)
-		return true;
-	/* It may have left the map with its end: half_closed(). */
-	return (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2) && psock_of(peer);
+	return state_of(peer) == TCP_ESTABLISHED && !(sock_of(peer)->sk_shutdown & SEND_SHUTDOWN);
 }
 
 /* Looks at the clock only when it has ticked since the last time: jiffies cost one load. */

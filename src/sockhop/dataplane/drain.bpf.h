@@ -4,15 +4,29 @@
 #ifndef SOCKHOP_DRAIN_H
 #define SOCKHOP_DRAIN_H
 
-#include "maps.h"
-#include "socket.h"
+#include "peer.h"
+
+INLINE bool is_used(struct sk_psock *psock)
+{
+	return psock->refcnt.refs.counter != 1; /* the map's own */
+}
+
+/* Whether the peer may be inside send, with a hop to us decided before the pause: between that and our
+ * queue it holds no lock, and finding us gone it would say EPIPE (tcp_bpf_sendmsg_redir). */
+INLINE bool may_hop_to(struct end *end)
+{
+	struct tcp_sock *peer = peer_of(end);
+	struct sk_psock *psock = peer ? psock_of(peer) : NULL;
+
+	return psock && is_used(psock);
+}
 
 /* Removing an element throws away what is unread (sk_psock_destroy). And whoever is inside recv or
  * send holds the psock: a reader that sleeps there would go on with a queue that nothing fills any
- * more. The map itself holds one reference. */
-INLINE bool is_idle(struct tcp_sock *tcp, struct sk_psock *psock)
+ * more. */
+INLINE bool is_idle(struct tcp_sock *tcp, struct sk_psock *psock, struct end *end)
 {
-	return one_queue(tcp, psock) && !psock->msg_tot_len && psock->refcnt.refs.counter == 1;
+	return one_queue(tcp, psock) && !psock->msg_tot_len && !is_used(psock) && !may_hop_to(end);
 }
 
 /* The socket as TCP alone would have it, but for SO_RCVBUF, which no autotuning changes any more. */
@@ -48,7 +62,7 @@ int sockhop_drain(struct bpf_iter__tcp *ctx)
 	if (!end || !psock)
 		return 0;
 	pair = end->pair;
-	if (is_idle(tcp, psock)) {
+	if (is_idle(tcp, psock, end)) {
 		if (bpf_map_delete_elem(&sockets, &pair))
 			return 0; /* somebody else's psock */
 		if (!psock_of(tcp)) {

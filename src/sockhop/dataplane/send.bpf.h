@@ -5,20 +5,7 @@
 
 #include "account.h"
 #include "decide.h"
-
-INLINE void find_server(struct end *end)
-{
-	struct seq_pair pair = end->pair;
-	struct where *server;
-
-	if (end->is_server)
-		return;
-	server = bpf_map_lookup_elem(&servers, &pair);
-	if (!server)
-		return;
-	end->peer = *server;
-	bpf_map_delete_elem(&servers, &pair);
-}
+#include "peer.h"
 
 /* What the callbacks of TCP's segments look at: see segment_leaves(). */
 INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
