@@ -40,7 +40,7 @@ def test_file_through_nc(scope: Scope, tmp_path: Path) -> None:
     nc writes 16 KB at a time with Nagle on, and such a stream gains nothing by hopping.
     """
     original, copy, port = random_file(tmp_path / "original", SIZE), tmp_path / "copy", free_port()
-    taker = ["nc", "-N", "-l", "127.0.0.1", str(port)]
+    taker = ["nc", "-d", "-l", "127.0.0.1", str(port)]
     with serving(scope, taker, lambda: listening(port), copy) as server, hopped(scope, least=0) as moved:
         with original.open("rb") as source:
             scope.run(["nc", "-N", "127.0.0.1", str(port)], stdin=source, check=True, timeout=60)

@@ -15,11 +15,15 @@ INLINE bool may_send(struct tcp_sock *me)
 	return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
 }
 
-/* One that has sent its end may be leaving the map: half_closed(). inet_shutdown() sets sk_shutdown
- * before that is called. */
+/* One that sends its end may be leaving the map: half_closed(). It is called between the moments at
+ * which sk_shutdown (inet_shutdown) and the state (tcp_set_state) change. */
 INLINE bool may_receive(struct tcp_sock *peer)
 {
-	return state_of(peer) == TCP_ESTABLISHED && !(sock_of(peer)->sk_shutdown & SEND_SHUTDOWN);
+	int state = state_of(peer);
+
+	if (state == TCP_ESTABLISHED)
+		return !(sock_of(peer)->sk_shutdown & SEND_SHUTDOWN);
+	return (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2) && psock_of(peer);
 }
 
 /* Looks at the clock only when it has ticked since the last time: jiffies cost one load. */

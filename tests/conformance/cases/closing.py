@@ -33,7 +33,7 @@ def send_then_close(ctx: Context, kind: str) -> Json:
     return show(read_on(server))
 
 
-@case(hops=2)
+@case(hops=1)
 def half_close_by_the_client(ctx: Context) -> Json:
     client, server = ctx.pair()
     client.sendall(b"question")
@@ -44,7 +44,7 @@ def half_close_by_the_client(ctx: Context) -> Json:
     return show([asked, read_on(client)])
 
 
-@case(hops=2)
+@case(hops=1)
 def half_close_by_the_server(ctx: Context) -> Json:
     client, server = ctx.pair()
     server.sendall(b"banner")
