@@ -156,7 +156,7 @@ def test_a_look_at_any_moment(sandbox: Sandbox, stepper: Stepper, verb: list[str
             stepper.ok("up", "--all")
         else:
             stepper.ok("down")
-        answer = stepper.run(*verb, step=step, signal=signal.SIGSTOP, meanwhile=["status"])
+        answer = stepper.run(*verb, step=step, signal=signal.SIGSTOP, meanwhile=["status", "--json"])
         assert answer["code"] == 0, answer
         assert answer["meanwhile"]["code"] in (0, 3), answer
         seen.add(answer["meanwhile"]["code"])

@@ -117,7 +117,6 @@ def test_bpffs_that_may_not_be_mounted(sandbox: Sandbox, verb: tuple[str, ...]) 
     assert "mount -t bpf bpf /sys/fs/bpf" in done.stderr
 
 
-@pytest.mark.xfail(strict=True, reason="mounts.has_bpffs() takes a mount that is covered for one that is seen")
 def test_bpffs_that_something_is_mounted_over(sandbox: Sandbox) -> None:
     cover = "mount -t tmpfs tmpfs /sys/fs/bpf"
     done = sandbox.after(cover, *with_capabilities(f"-{SYS_ADMIN}"), SOCKHOP, "up", "--all")
@@ -158,7 +157,7 @@ def test_a_missing_object_file(sandbox: Sandbox, package: Path, verb: tuple[str,
     sandbox.until_clean()
 
 
-@pytest.mark.parametrize("share", [0.0, 0.0001, 0.001, 0.3, 0.7, 0.99])
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.3, 0.99])
 @pytest.mark.parametrize("rest", [b"", b"garbage"], ids=["truncated", "overwritten"])
 def test_a_damaged_object_file(sandbox: Sandbox, package: Path, share: float, rest: bytes) -> None:
     # There is a good one in the kernel: it stays.

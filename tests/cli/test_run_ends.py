@@ -75,7 +75,7 @@ def test_what_sleeps_in_recv_drains_afterwards(sandbox: Sandbox) -> None:
         until(lambda: any(asleep_in("recvfrom", pid) for pid in cgroups.pids(home)), "the reader asleep")
         _, err = run.communicate(timeout=10)
     assert run.returncode == 0
-    assert "1 sockets of processes that go on are still draining" in err
+    assert "2 sockets of processes that go on are still draining" in err
     assert runs(sandbox) == []
     assert sandbox.status(instance(sandbox)).state == "draining"
     with User(port) as user:

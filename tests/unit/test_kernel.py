@@ -59,7 +59,7 @@ def test_mounts_are_parsed_with_any_number_of_optional_fields(monkeypatch: pytes
         mounts.Mount("/", Path("/sys/fs/bpf"), "bpf"),
     ]
     assert mounts.has_bpffs()
-    assert mounts.cgroup2() == Path("/sys/fs/cgroup/with space")
+    assert mounts.cgroup2().point == Path("/sys/fs/cgroup/with space")
 
 
 def test_without_cgroup_v2_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def hierarchy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("", "a", "a/b", "c"):
         (tmp_path / name).mkdir(exist_ok=True)
         (tmp_path / name / "cgroup.procs").write_text("")
-    monkeypatch.setattr(mounts, "cgroup2", lambda: tmp_path)
+    monkeypatch.setattr(mounts, "cgroup2", lambda: mounts.Mount("/", tmp_path, "cgroup2"))
     return tmp_path
 
 

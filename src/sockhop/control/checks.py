@@ -86,7 +86,7 @@ def _bpffs() -> str:
 
 
 def _cgroup2() -> str:
-    return f"mounted at {mounts.cgroup2()}"
+    return f"mounted at {mounts.cgroup2().point}"
 
 
 def _programs() -> str:

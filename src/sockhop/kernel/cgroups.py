@@ -15,7 +15,7 @@ from sockhop.kernel import mounts
 
 def mount_point() -> Path:
     """Return where cgroup v2 is mounted. Raises :class:`~sockhop.errors.Unsupported` when only v1 is."""
-    return mounts.cgroup2()
+    return mounts.cgroup2().point
 
 
 def check(path: Path) -> Path:
@@ -49,11 +49,14 @@ def find(wanted: set[int]) -> dict[int, Path]:
 
 
 def own() -> Path:
-    """Return the cgroup v2 that this process is in."""
+    """Return the cgroup v2 that this process is in, or the highest that can be seen from here."""
+    mount = mounts.cgroup2()
     for line in Path("/proc/self/cgroup").read_text().splitlines():
-        if line.startswith("0::"):
-            return mount_point() / line[3:].lstrip("/")
-    return mount_point()
+        path = Path(line.removeprefix("0::"))
+        # In a container without a cgroup namespace the mount shows a part of the hierarchy only.
+        if line.startswith("0::") and path.is_relative_to(mount.root):
+            return mount.point / path.relative_to(mount.root)
+    return mount.point
 
 
 def pids(cgroup: Path) -> list[int]:

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +26,19 @@ def mounts() -> list[Mount]:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
         root, point = before.split()[3:5]
-        found.append(Mount(root, Path(point.encode().decode("unicode_escape")), after.split()[0]))
+        found.append(Mount(_unescaped(root), Path(_unescaped(point)), after.split()[0]))
     return found
+
+
+def _unescaped(field: str) -> str:
+    """Undo the octal escapes that the kernel writes for white space and backslashes (mangle_path)."""
+    return re.sub(r"\\([0-7]{3})", lambda escape: chr(int(escape[1], 8)), field)
 
 
 def has_bpffs() -> bool:
     """Whether a bpffs is mounted where the kernel's documentation puts it."""
-    return any(mount.point == BPFFS and mount.kind == "bpf" for mount in mounts())
+    kinds = [mount.kind for mount in mounts() if mount.point == BPFFS]
+    return kinds[-1:] == ["bpf"]  # a later mount covers the earlier
 
 
 def require_bpffs() -> Path:
@@ -50,11 +57,11 @@ def require_bpffs() -> Path:
     return BPFFS
 
 
-def cgroup2() -> Path:
-    """Return where cgroup v2 is mounted. Raises :class:`Unsupported` when only v1 is."""
+def cgroup2() -> Mount:
+    """Return the mount of cgroup v2. Raises :class:`Unsupported` when only v1 is mounted."""
     for mount in mounts():
         if mount.kind == "cgroup2":
-            return mount.point
+            return mount
     raise Unsupported(
         "no cgroup v2 is mounted (BPF programs for sockets cannot be attached to v1). "
         "Mount it: mount -t cgroup2 none /sys/fs/cgroup, or boot with systemd.unified_cgroup_hierarchy=1"
