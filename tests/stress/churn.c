@@ -2,14 +2,15 @@
  * Connections with random lives, many at once, both ends in this process, every byte checked where
  * it must arrive.
  *
- * usage: churn [--seed N] [--connections N] [--workers N] [--at-once N] [--pairs N] [--family
- * 4|6|mapped] [--address A]
- *              [--client-netns PATH] [--server-netns PATH] [--stall SECONDS] [--ending NAME]
+ * usage: churn [--seed N] [--connections N] [--workers N] [--at-once N] [--pairs N]
+ *              [--family 4|6|mapped] [--address A] [--client-netns PATH] [--server-netns PATH]
+ *              [--stall SECONDS] [--ending NAME] [--level]
  *
  * Workers (threads with an epoll each) take seven eighths of the connections, --at-once at a time;
- * --pairs of blocking threads the rest. plan.h draws the lives. Prints one JSON line. Ends with 0,
- * or with the codes of net.h: 2 wrong bytes, 3 a connection in which nothing moves for --stall
- * seconds (both ends are reported), 4 an error or an EOF that plain TCP would not give.
+ * --pairs of blocking threads the rest. plan.h draws the lives; --ending lets all end in one way,
+ * --level leaves out edge-triggered ends. Prints one JSON line. Ends with 0, or with the codes of
+ * net.h: 2 wrong bytes, 3 a connection in which nothing moves for --stall seconds (both ends are
+ * reported), 4 an error or an EOF that plain TCP would not give.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -21,13 +22,13 @@
 enum { MOST = 64 };
 
 static struct options options = {
-    .seed = 1,
-    .connections = 30000,
-    .workers = 2,
-    .at_once = 64,
-    .pairs = 2,
-    .stall_s = 10,
-    .only = -1,
+	.seed = 1,
+	.connections = 30000,
+	.workers = 2,
+	.at_once = 64,
+	.pairs = 2,
+	.stall_s = 10,
+	.only = -1,
 };
 static struct loop *worker[MOST];
 static struct pair *pairs[MOST];
@@ -122,18 +123,19 @@ static int ending_named(const char *name)
 static void parse(int argc, char **argv)
 {
 	static const struct option names[] = {
-	    {"ending", 1, 0, 'e'},
-	    {"seed", 1, 0, 's'},
-	    {"connections", 1, 0, 'n'},
-	    {"workers", 1, 0, 'w'},
-	    {"at-once", 1, 0, 'o'},
-	    {"pairs", 1, 0, 'p'},
-	    {"family", 1, 0, 'f'},
-	    {"address", 1, 0, 'a'},
-	    {"stall", 1, 0, 't'},
-	    {"server-netns", 1, 0, 'S'},
-	    {"client-netns", 1, 0, 'C'},
-	    {0, 0, 0, 0},
+		{"ending", 1, 0, 'e'},
+		{"level", 0, 0, 'l'},
+		{"seed", 1, 0, 's'},
+		{"connections", 1, 0, 'n'},
+		{"workers", 1, 0, 'w'},
+		{"at-once", 1, 0, 'o'},
+		{"pairs", 1, 0, 'p'},
+		{"family", 1, 0, 'f'},
+		{"address", 1, 0, 'a'},
+		{"stall", 1, 0, 't'},
+		{"server-netns", 1, 0, 'S'},
+		{"client-netns", 1, 0, 'C'},
+		{0, 0, 0, 0},
 	};
 	int c;
 
@@ -147,6 +149,7 @@ static void parse(int argc, char **argv)
 		case 'f': options.family = parse_family(optarg); break;
 		case 'a': options.address = optarg; break;
 		case 't': options.stall_s = (unsigned)strtoul(optarg, NULL, 0); break;
+		case 'l': options.level = true; break;
 		case 'e': options.only = ending_named(optarg); break;
 		case 'S': options.server_netns = optarg; break;
 		case 'C': options.client_netns = optarg; break;
@@ -160,6 +163,7 @@ static void parse(int argc, char **argv)
 static bool watch(uint64_t quota)
 {
 	uint64_t now = now_us();
+	struct totals all;
 
 	for (unsigned i = 0; i < options.pairs; i++)
 		if (pair_stuck(pairs[i], now))
@@ -170,7 +174,8 @@ static bool watch(uint64_t quota)
 			fprintf(stderr, "stuck: worker %u is in a call that does not return\n", i);
 			_exit(EXIT_STUCK);
 		}
-	return sum().connections == quota;
+	all = sum();
+	return all.connections == quota;
 }
 
 int main(int argc, char **argv)

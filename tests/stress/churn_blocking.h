@@ -9,24 +9,7 @@
 #include <pthread.h>
 
 #include "life.h"
-
-enum turn_ending {
-	TURN_SHUT,    /* speaker: send all, shut; listener: read to EOF, answer, close */
-	TURN_COUNTED, /* the same without shutdown; the speaker closes when it has the answer */
-	TURN_LISTENER_CLOSES, /* in the middle, with unread bytes, while the speaker is in send() */
-	TURN_LISTENER_RESETS,
-	TURN_SPEAKER_RESETS, /* in the middle, while the listener is in recv() */
-	TURN_ENDINGS,
-};
-
-struct turns {
-	enum turn_ending ending;
-	unsigned speaker;
-	uint32_t size, answer, mark; /* `mark`: bytes of `size` after which somebody leaves */
-	unsigned stall_ms;	     /* before the listener reads */
-	bool poll_first, nodelay;    /* poll(POLLIN) before each recv */
-	int rcvbuf;
-};
+#include "turns.h"
 
 struct pair;
 
@@ -49,28 +32,6 @@ struct pair {
 	struct talker talker[2];
 	pthread_t thread[2];
 };
-
-static inline struct turns draw_turns(uint64_t seed, uint64_t pair, uint64_t life)
-{
-	struct rng r = {mix_of(seed, pair, life, 50)};
-	struct turns t = {
-	    .ending = (enum turn_ending)rng_below(&r, TURN_ENDINGS),
-	    .speaker = (unsigned)rng_below(&r, 2),
-	    .size = (uint32_t)rng_log(&r, 1, MOST_BYTES),
-	    .answer = draw_size(&r),
-	    .stall_ms = rng_one_in(&r, 4) ? 1 + (unsigned)rng_below(&r, 10) : 0,
-	    .poll_first = rng_one_in(&r, 2),
-	    .nodelay = rng_one_in(&r, 2),
-	    .rcvbuf = rng_one_in(&r, 4) ? (int)rng_log(&r, 32 << 10, 256 << 10) : 0,
-	};
-
-	if (t.ending == TURN_LISTENER_CLOSES || t.ending == TURN_LISTENER_RESETS)
-		t.size *= 4;
-	if (t.ending > TURN_COUNTED)
-		t.rcvbuf = 0; /* plan.h says why */
-	t.mark = (uint32_t)rng_below(&r, t.size);
-	return t;
-}
 
 static inline void turn_fault(struct talker *t, bool corrupt, const char *what)
 {
@@ -98,12 +59,12 @@ static inline uint64_t turn_key(const struct talker *t, unsigned sender)
 	return mix_of(t->pair->options->seed, t->pair->number, t->life, 60 + sender);
 }
 
-/* False: an error ended it. `may_fail`: the plan lets the other end leave. */
+/* False: an error ended it. `may_fail`: the plan lets the other end leave. ETIMEDOUT: churn_end.h. */
 static inline bool turn_error(struct talker *t, bool may_fail, const char *call)
 {
 	if (errno > 0 && errno < MOST_ERRNO)
 		t->totals.errors[errno]++;
-	if (!may_fail || (errno != ECONNRESET && errno != EPIPE))
+	if (!may_fail || (errno != ECONNRESET && errno != EPIPE && errno != ETIMEDOUT))
 		turn_fault(t, false, call);
 	return false;
 }
@@ -209,7 +170,7 @@ static inline void speak(struct talker *t, const struct turns *turns)
 static inline void hear(struct talker *t, const struct turns *turns)
 {
 	bool leaves =
-	    turns->ending == TURN_LISTENER_CLOSES || turns->ending == TURN_LISTENER_RESETS;
+		turns->ending == TURN_LISTENER_CLOSES || turns->ending == TURN_LISTENER_RESETS;
 	bool may_fail = turns->ending == TURN_SPEAKER_RESETS;
 
 	if (turns->stall_ms)
@@ -241,8 +202,8 @@ static inline void *talker_run(void *arg)
 
 		t->rng.state = mix_of(o->seed, p->number, t->life, 70 + (uint64_t)t->side);
 		if (t->side == CLIENT) {
-			t->fd =
-			    client_socket(o->family, o->address, p->port, t->life, 0, &to, &len);
+			t->fd = client_socket(o->family, o->address, p->port, t->life, 0, &to,
+					      &len);
 			if (connect(t->fd, (struct sockaddr *)&to, len))
 				die("connect");
 		} else {

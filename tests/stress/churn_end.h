@@ -46,10 +46,10 @@ static inline uint32_t may_read(const struct end *e)
 static inline uint32_t may_write(const struct end *e)
 {
 	const bool ready[] = {
-	    [AT_ONCE] = true,
-	    [AFTER_FIRST_BYTE] = e->read > 0,
-	    [AFTER_ALL] = e->read == e->expects,
-	    [AFTER_EOF] = e->eof,
+		[AT_ONCE] = true,
+		[AFTER_FIRST_BYTE] = e->read > 0,
+		[AFTER_ALL] = e->read == e->expects,
+		[AFTER_EOF] = e->eof,
 	};
 
 	return e->refused || e->send_refused || !ready[e->part->start] ? 0
@@ -70,6 +70,18 @@ static inline void close_end(struct worker *w, struct end *e)
 	e->life->moved_at = now_us();
 }
 
+/*
+ * Errors that the other end's leaving may give. ETIMEDOUT: never in plain TCP; in the map a close
+ * with unread bytes is a FIN, and where the window that it opens is not enough, TCP_USER_TIMEOUT
+ * ends the wait instead of a reset.
+ */
+static inline bool may_follow(enum ending ending, int error)
+{
+	bool closes = ending == CLOSE_UNREAD || ending == CLOSE_BLOCKED;
+
+	return error == ECONNRESET || error == EPIPE || (closes && error == ETIMEDOUT);
+}
+
 /* An error of recv or send. It is right only after the other end left. */
 static inline void meet_error(struct worker *w, struct end *e, const char *call)
 {
@@ -78,7 +90,7 @@ static inline void meet_error(struct worker *w, struct end *e, const char *call)
 
 	if (error > 0 && error < MOST_ERRNO)
 		w->totals.errors[error]++;
-	if (!other_end(e)->left || (error != ECONNRESET && error != EPIPE)) {
+	if (!other_end(e)->left || !may_follow(e->life->plan.ending, error)) {
 		snprintf(what, sizeof(what), "%s: %s", call, strerror(error));
 		end_fault(w, e, false, what);
 	}
@@ -96,9 +108,9 @@ static inline void check_bytes(struct worker *w, struct end *e, size_t n, const 
 		 "other end has sent %u",
 		 call, n, e->read, good, good < n ? w->buffer[good] : 0,
 		 pattern_byte(e->key_in, e->read + good),
-		 (long long)(good < n
-				 ? pattern_find(e->key_in, e->expects, w->buffer + good, n - good)
-				 : -1),
+		 (long long)(good < n ? pattern_find(e->key_in, e->expects, w->buffer + good,
+						     n - good)
+				      : -1),
 		 other_end(e)->sent);
 	end_fault(w, e, true, what);
 }

@@ -106,16 +106,18 @@ static inline void begin_life(struct loop *l, struct life *life)
 			      .busy = true,
 			      .listener = (uint16_t)which};
 	life->plan = draw_plan(o->seed, life->worker, life->number, o->only);
+	if (o->level)
+		life->plan.part[CLIENT].edge = life->plan.part[SERVER].edge = false;
 	for (int side = 0; side < 2; side++)
 		life->end[side] = (struct end){
-		    .life = life,
-		    .side = side,
-		    .fd = -1,
-		    .part = &life->plan.part[side],
-		    .key_out = mix_of(o->seed, life->worker, life->number, 20 + (uint64_t)side),
-		    .key_in = mix_of(o->seed, life->worker, life->number, 20 + (uint64_t)!side),
-		    .expects = life->plan.part[!side].send,
-		    .rng = {mix_of(o->seed, life->worker, life->number, 30 + (uint64_t)side)},
+			.life = life,
+			.side = side,
+			.fd = -1,
+			.part = &life->plan.part[side],
+			.key_out = mix_of(o->seed, life->worker, life->number, 20 + (uint64_t)side),
+			.key_in = mix_of(o->seed, life->worker, life->number, 20 + (uint64_t)!side),
+			.expects = life->plan.part[!side].send,
+			.rng = {mix_of(o->seed, life->worker, life->number, 30 + (uint64_t)side)},
 		};
 	l->busy++;
 	fd = client_socket(o->family, o->address, to->port, life->number, SOCK_NONBLOCK, &at, &len);
@@ -143,8 +145,8 @@ static inline void accept_all(struct loop *l, struct listener *from)
 	for (;;) {
 		struct sockaddr_storage peer;
 		socklen_t len = sizeof(peer);
-		int fd =
-		    accept4(from->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(from->fd, (struct sockaddr *)&peer, &len,
+				 SOCK_NONBLOCK | SOCK_CLOEXEC);
 		struct life *life;
 		struct end *client;
 

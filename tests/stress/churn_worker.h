@@ -61,10 +61,11 @@ static inline void watch_lives(struct loop *l)
 
 			report_socket(stderr, side ? "server" : "client",
 				      e->open && !e->closed ? e->fd : -1);
-			fprintf(
-			    stderr,
-			    "    readable %d writable %d hung_up %d interest 0x%x stalling %d\n",
-			    e->readable, e->writable, e->hung_up, e->interest, e->stall_until != 0);
+			fprintf(stderr,
+				"    readable %d writable %d hung_up %d interest 0x%x stalling "
+				"%d\n",
+				e->readable, e->writable, e->hung_up, e->interest,
+				e->stall_until != 0);
 		}
 		funlockfile(stderr);
 	}
@@ -138,7 +139,7 @@ static inline struct loop *worker_new(const struct options *o, unsigned number, 
 		die("epoll_create");
 	for (int i = 0; i < LISTENERS; i++) {
 		l->listeners[i].fd =
-		    listen_at(o->family, o->address, SOCK_NONBLOCK, &l->listeners[i].port);
+			listen_at(o->family, o->address, SOCK_NONBLOCK, &l->listeners[i].port);
 		watch_fd(l, EPOLL_CTL_ADD, l->listeners[i].fd, EPOLLIN, &l->listeners[i]);
 	}
 	return l;

@@ -4,13 +4,17 @@
  * usage: crowd [--connections N] [--processes N] [--seed N] [--stall SECONDS]
  *
  * --processes pairs of processes, a client and a server each (a process may hold few descriptors:
- * RLIMIT_NOFILE). Reads commands on stdin, a line each, and answers each with one JSON line when
- * all processes have done it: open      every client connects all its share, and its server accepts
- * it; "seconds" is from first to last exchange  one message each way on each connection, every byte
- * checked close     every client resets its connections (no TIME_WAIT is left behind), and the
- * servers close theirs Says {"command": "ready"} first. Ends with 0 at the end of stdin, or with
- * the codes of net.h: 2 wrong bytes, 3 a message that did not come for --stall seconds (both ends
- * are in different processes: this one's is reported), 4 an error that plain TCP would not give.
+ * RLIMIT_NOFILE). Says {"command": "ready"}, then reads commands on stdin, a line each, and answers
+ * each with one JSON line when all processes have done it:
+ *
+ *   open      every client makes its share of the connections, and its server accepts them
+ *   exchange  one message each way on each connection, every byte checked
+ *   close     every client resets its connections (no TIME_WAIT is left behind), and the servers
+ *             close theirs
+ *
+ * Ends with 0 at the end of stdin, or with the codes of net.h: 2 wrong bytes, 3 a message that did
+ * not come for --stall seconds (the end that waits is reported), 4 an error or an EOF that plain
+ * TCP would not give.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -202,11 +206,11 @@ static void command(struct member *members, unsigned n, const char *name)
 static void parse(int argc, char **argv)
 {
 	static const struct option names[] = {
-	    {"connections", 1, 0, 'n'},
-	    {"processes", 1, 0, 'p'},
-	    {"seed", 1, 0, 's'},
-	    {"stall", 1, 0, 't'},
-	    {0, 0, 0, 0},
+		{"connections", 1, 0, 'n'},
+		{"processes", 1, 0, 'p'},
+		{"seed", 1, 0, 's'},
+		{"stall", 1, 0, 't'},
+		{0, 0, 0, 0},
 	};
 	struct rlimit files;
 	int c;

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 TIMES = int(os.environ.get("SOCKHOP_STRESS", "1"))
 SEED = int(os.environ.get("SOCKHOP_SEED", "1"))
 
@@ -77,8 +79,31 @@ def quiet_kernel() -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def scarce_tcp_memory(limit: int) -> Iterator[Callable[[list[Any]], list[Any]]]:
+    """A memory cgroup (version 1) whose sockets may use `limit` bytes; yields what puts a command into it.
+
+    Skips where there is no such controller: only it can limit TCP alone, and only for processes of our own.
+    """
+    root = Path("/sys/fs/cgroup/memory")
+    if not (root / "memory.kmem.tcp.limit_in_bytes").exists():
+        pytest.skip("no memory controller of cgroup version 1 at /sys/fs/cgroup/memory")
+    group = root / f"sockhop-stress-{os.getpid()}-{next(_numbers)}"
+    group.mkdir()
+    try:
+        (group / "memory.kmem.tcp.limit_in_bytes").write_text(str(limit))
+        yield lambda argv: ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh", *argv]
+    finally:
+        assert eventually(lambda: not (group / "cgroup.procs").read_text())
+        group.rmdir()
+
+
+def _configure(*command: str, script: str | None = None) -> None:
+    subprocess.run(command, check=True, input=script, text=True, capture_output=True, timeout=30)
+
+
 def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, timeout=30)
+    _configure("ip", *arguments)
 
 
 @contextmanager
@@ -92,8 +117,15 @@ def _namespace() -> Iterator[str]:
         _ip("netns", "delete", name)
 
 
+def _drop(namespace: str, per_mille: int) -> None:
+    """Drop that share of the TCP packets which arrive in the namespace, at random."""
+    rule = f"meta l4proto tcp numgen random mod 1000 < {per_mille} drop"
+    table = f"table inet loss {{ chain c {{ type filter hook input priority 0; {rule}; }}; }}\n"
+    _configure("nsenter", f"--net=/run/netns/{namespace}", "nft", "-f", "-", script=table)
+
+
 @contextmanager
-def two_namespaces() -> Iterator[dict[str, Place]]:
+def two_namespaces(lost_per_mille: int = 0) -> Iterator[dict[str, Place]]:
     """The places "veth-4" and "veth-6": clients in one namespace of our own, servers in another."""
     with _namespace() as client, _namespace() as server:
         _ip("-n", client, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", server)
@@ -101,9 +133,9 @@ def two_namespaces() -> Iterator[dict[str, Place]]:
             _ip("-n", name, "address", "add", f"192.0.2.{number}/24", "dev", "veth0")
             _ip("-n", name, "address", "add", f"2001:db8::{number}/64", "dev", "veth0", "nodad")
             _ip("-n", name, "link", "set", "veth0", "up")
+            if lost_per_mille:
+                _drop(name, lost_per_mille)
         ends = ("--client-netns", f"/run/netns/{client}", "--server-netns", f"/run/netns/{server}")
-        for path in (ends[1], ends[3]):
-            assert Path(path).exists()
         yield {
             "veth-4": Place("veth-4", ("--family", "4", "--address", "192.0.2.2", *ends)),
             "veth-6": Place("veth-6", ("--family", "6", "--address", "2001:db8::2", *ends)),

@@ -13,7 +13,8 @@ struct options {
 	uint64_t seed, connections;
 	unsigned workers, at_once, pairs, stall_s;
 	enum family family;
-	int only; /* --ending: all lives end in this way; -1: each in one of all ways */
+	bool level; /* no edge-triggered ends */
+	int only;   /* --ending: all lives end in this way; -1: each in one of all ways */
 	const char *address, *server_netns, *client_netns;
 };
 
@@ -22,14 +23,14 @@ enum { MOST_ERRNO = 134 };
 
 struct totals {
 	_Atomic uint64_t connections, bytes, corrupt,
-	    wrong; /* read by the main thread while they move */
+		wrong; /* read by the main thread while they move */
 	uint64_t endings[ENDINGS], errors[MOST_ERRNO], blocking, peeks, stalls;
 	uint64_t early;	     /* the client had sent bytes before it was accepted */
 	uint64_t gone_early; /* …and was closed or reset by then */
 	uint64_t
-	    blocked_when_left;	  /* the other end was blocked in its sends when the leaver went */
-	uint64_t slowest_wake_us; /* …and until it knew */
-	uint64_t late_wakes;	  /* …when that took more than 100 ms */
+		blocked_when_left; /* the other end was blocked in its sends when the leaver went */
+	uint64_t slowest_wake_us;  /* …and until it knew */
+	uint64_t late_wakes;	   /* …when that took more than 100 ms */
 	uint64_t woken_by_shutdown; /* blocking recv ended with EAGAIN: churn_blocking.h */
 	uint64_t woken_by_reset;
 	uint64_t port_waits; /* no free local port at once */
@@ -59,7 +60,7 @@ struct life {
 	bool busy, other_was_blocked;
 	uint16_t listener, port;
 	struct life
-	    *same_port; /* the next life from the same client port, not accepted yet either */
+		*same_port; /* the next life from the same client port, not accepted yet either */
 };
 
 static inline void report_life(FILE *to, uint64_t seed, const struct life *l)

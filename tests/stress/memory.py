@@ -4,8 +4,8 @@ Socket structures, psocks, socket storage and map elements are slab objects. /pr
 but with all that other programs and the connections of earlier tests (TIME_WAIT) take and give back meanwhile. So
 only a slab cache that grew by an object for every other connection, at least, counts: what a connection costs is
 in such caches, but for half a small object in others. The caches of file systems are left out: any program that
-looks into /proc fills them, and hops need none. What BPF and the network stack hold in vmalloc and percpu memory is
-added. Payload in flight may be in pages that nothing counts: the measured sockets are idle and have none.
+looks into /proc fills them, and hops need none. What BPF and the network stack hold in vmalloc and percpu memory
+is added. Payload in flight may be in pages that nothing counts: the measured sockets are idle and have none.
 """
 
 from dataclasses import dataclass

@@ -76,7 +76,7 @@ static inline socklen_t make_address(struct sockaddr_storage *out, const char *t
 	if (inet_pton(AF_INET, text, &plain) == 1) {
 		if (!as6) {
 			*v4 = (struct sockaddr_in){
-			    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = plain};
+				.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = plain};
 			return sizeof(*v4);
 		}
 		v6->sin6_addr.s6_addr[10] = v6->sin6_addr.s6_addr[11] = 0xff;

@@ -31,8 +31,8 @@ enum ending {
 };
 
 static const char *const ending_names[ENDINGS] = {
-    "both_shut", "half_close",	 "full_close",	  "send_and_go",
-    "reset",	 "close_unread", "close_blocked", "reset_blocked",
+	"both_shut", "half_close",   "full_close",    "send_and_go",
+	"reset",     "close_unread", "close_blocked", "reset_blocked",
 };
 
 enum start { AT_ONCE, AFTER_FIRST_BYTE, AFTER_ALL, AFTER_EOF };
@@ -132,7 +132,7 @@ static inline void draw_leaving(struct rng *r, struct plan *p, struct part *a, s
 	 */
 	if (a->rcvbuf == 4 << 10)
 		a->leave_sent =
-		    (uint32_t)rng_below(r, (a->send < 4 << 10 ? a->send : 4 << 10) + 1u);
+			(uint32_t)rng_below(r, (a->send < 4 << 10 ? a->send : 4 << 10) + 1u);
 	if (blocked && (rng_one_in(r, 2) || (a->leave_read > 16 << 10 &&
 					     (a->rcvbuf == 4 << 10 || b->sndbuf == 4 << 10))))
 		a->leave_read = (uint32_t)rng_below(r, 4 << 10);
@@ -173,8 +173,7 @@ static inline struct plan draw_plan(uint64_t seed, uint64_t worker, uint64_t lif
 			part->stall_ms = 1 + (unsigned)rng_below(&r, 20);
 		}
 		if (rng_one_in(&r, 64) && plan_orderly(&p) && incoming < 32 << 10)
-			part->rcvbuf =
-			    2 << 10; /* below a segment: drops, retransmits, overlapping segments */
+			part->rcvbuf = 2 << 10; /* below a segment: drops, overlapping segments */
 	}
 	return p;
 }

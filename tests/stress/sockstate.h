@@ -18,8 +18,8 @@
 static inline const char *tcp_state_name(unsigned state)
 {
 	static const char *const names[] = {
-	    "?",	 "ESTABLISHED", "SYN_SENT",   "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",
-	    "TIME_WAIT", "CLOSE",	"CLOSE_WAIT", "LAST_ACK", "LISTEN",    "CLOSING",
+		"?",	     "ESTABLISHED", "SYN_SENT",	  "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",
+		"TIME_WAIT", "CLOSE",	    "CLOSE_WAIT", "LAST_ACK", "LISTEN",	   "CLOSING",
 	};
 
 	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";

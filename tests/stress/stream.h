@@ -66,10 +66,10 @@ struct end {
 	struct shape writes;
 	struct rng reads;
 	unsigned pause_one_in, pause_ms; /* reader pauses: one read in so many, up to so long */
-	_Atomic bool in_send;		 /* the blocking writer is inside send() */
-	_Atomic uint64_t n_writes;
-	uint64_t n_reads, n_pauses, n_short;
-	/* EAGAIN from a blocking recv, by what may have woken it: see blocking_reader. Never in
+	bool shuts_late; /* shutdown(SHUT_WR) only when all has come in, as most protocols do */
+	_Atomic bool shut;
+	uint64_t n_writes, n_reads, n_pauses, n_short;
+	/* EAGAIN from a blocking recv, by what may have woken it: see count_woken. Never in
 	 * plain TCP. */
 	uint64_t n_woken_by_shutdown, n_woken_by_space, n_woken_else;
 };
@@ -78,6 +78,25 @@ struct stream {
 	struct flow flow[2]; /* by sender */
 	struct end end[2];
 };
+
+/* Ends the program with what is known of both ends of one stream. Called by the thread that found
+ * the fault. */
+void __attribute__((noreturn)) report_stream(unsigned stream, int code);
+
+static inline void __attribute__((noreturn)) stream_fault(const struct end *e, int code,
+							  const char *what)
+{
+	int error = errno;
+
+	fprintf(stderr,
+		"stream %u, %s end (%s): %s%s%s, sent %llu of %llu, received %llu of %llu\n",
+		e->stream, side_names[e->side], reader_names[e->reader], what,
+		code == EXIT_WRONG_END && error ? ": " : "",
+		code == EXIT_WRONG_END && error ? strerror(error) : "",
+		(unsigned long long)e->out->sent, (unsigned long long)e->out->total,
+		(unsigned long long)e->in->received, (unsigned long long)e->in->total);
+	report_stream(e->stream, code);
+}
 
 /*
  * SWITCHING goes in cycles: a burst of tiny writes (which Nagle carries better) or writes that fill
@@ -128,6 +147,20 @@ static inline bool holds_back(const struct end *e)
 	return (e->writes.load == STEADY && unread > STEADY_WINDOW) || (e->writes.drain && unread);
 }
 
+/* All is sent, and the other direction has come so far that this end says so. */
+static inline bool may_shut(const struct end *e)
+{
+	return e->out->sent == e->out->total && (!e->shuts_late || e->in->received == e->in->total);
+}
+
+static inline void shut(struct end *e)
+{
+	e->shut = true;
+	errno = 0;
+	if (shutdown(e->fd, SHUT_WR))
+		stream_fault(e, EXIT_WRONG_END, "shutdown");
+}
+
 /* How long the reader stays away after this read, in ms. */
 static inline unsigned next_pause(struct end *e)
 {
@@ -141,25 +174,6 @@ static inline size_t next_read(struct end *e)
 {
 	/* Smaller ones when switching: the reader comes, pauses and fills up more often. */
 	return rng_log(&e->reads, 1, e->writes.load == SWITCHING ? 64 << 10 : LARGEST_READ);
-}
-
-/* Ends the program with what is known of both ends of one stream. Called by the thread that found
- * the fault. */
-void __attribute__((noreturn)) report_stream(unsigned stream, int code);
-
-static inline void __attribute__((noreturn)) stream_fault(const struct end *e, int code,
-							  const char *what)
-{
-	int error = errno;
-
-	fprintf(stderr,
-		"stream %u, %s end (%s): %s%s%s, sent %llu of %llu, received %llu of %llu\n",
-		e->stream, side_names[e->side], reader_names[e->reader], what,
-		code == EXIT_WRONG_END && error ? ": " : "",
-		code == EXIT_WRONG_END && error ? strerror(error) : "",
-		(unsigned long long)e->out->sent, (unsigned long long)e->out->total,
-		(unsigned long long)e->in->received, (unsigned long long)e->in->total);
-	report_stream(e->stream, code);
 }
 
 /* Takes n arrived bytes: checks each against its position. n == 0 is EOF, which must come exactly

@@ -24,9 +24,7 @@ static inline void *blocking_writer(void *arg)
 		if (size > left)
 			size = left;
 		pattern_fill(e->out->key, e->out->sent, buffer, size);
-		e->in_send = true;
 		n = send(e->fd, buffer, size, MSG_NOSIGNAL);
-		e->in_send = false;
 		if (n <= 0)
 			stream_fault(e, EXIT_WRONG_END, "send");
 		e->out->sent += (uint64_t)n;
@@ -34,8 +32,9 @@ static inline void *blocking_writer(void *arg)
 		if (pause)
 			poll(NULL, 0, (int)pause);
 	}
-	if (shutdown(e->fd, SHUT_WR))
-		stream_fault(e, EXIT_WRONG_END, "shutdown");
+	while (!may_shut(e))
+		poll(NULL, 0, 1);
+	shut(e);
 	free(buffer);
 	return NULL;
 }
@@ -43,15 +42,15 @@ static inline void *blocking_writer(void *arg)
 /*
  * A blocking recv on a socket in the map waits once only (tcp_msg_wait_data): whatever wakes it
  * ends it, with EAGAIN if nothing came. That is shutdown() by the other thread of this end
- * (inet_shutdown and the ACK of the FIN both call sk_state_change), or an ACK that makes room for
- * the other thread's send() (sk_stream_write_space), also when that has returned meanwhile.
- * Counted, and read again.
+ * (inet_shutdown and the ACK of the FIN both call sk_state_change), or room for what that thread
+ * sends (sk_stream_write_space), also when its send() has returned meanwhile. Counted, and read
+ * again. An end that does neither must never see it.
  */
-static inline void count_woken(struct end *e, bool sending)
+static inline void count_woken(struct end *e)
 {
-	if (e->out->sent == e->out->total)
+	if (e->shut)
 		e->n_woken_by_shutdown++;
-	else if (sending)
+	else if (e->out->total)
 		e->n_woken_by_space++;
 	else
 		e->n_woken_else++;
@@ -66,17 +65,10 @@ static inline void *blocking_reader(void *arg)
 	if (!buffer)
 		die("malloc");
 	while (!e->in->ended) {
-		uint64_t writes = e->n_writes;
-		bool sending = e->in_send;
-		int unacked = 0;
-		ssize_t n;
-
-		if (ioctl(e->fd, SIOCOUTQ, &unacked))
-			die("SIOCOUTQ");
-		n = recv(e->fd, buffer, next_read(e), 0);
+		ssize_t n = recv(e->fd, buffer, next_read(e), 0);
 
 		if (n < 0 && errno == EAGAIN) {
-			count_woken(e, sending || unacked || e->in_send || e->n_writes != writes);
+			count_woken(e);
 			continue;
 		}
 		if (n < 0)

@@ -12,14 +12,13 @@ struct turn {
 	int epoll;
 	uint32_t interest; /* what a level-triggered end has registered */
 	bool readable,
-	    writable; /* edge: until a short or refused call; level: until the next call */
-	bool hung_up; /* EPOLLRDHUP, EPOLLHUP or EPOLLERR was seen: a short read no longer ends
+		writable; /* edge: until a short or refused call; level: until the next call */
+	bool hung_up;	  /* EPOLLRDHUP, EPOLLHUP or EPOLLERR was seen: a short read no longer ends
 			 reading */
-	bool shut;
 	uint64_t read_at, write_at; /* pausing until then, in µs */
 	unsigned char *in, *out;
 	size_t pending,
-	    done; /* the write under way: of `pending` bytes in `out`, `done` are sent */
+		done; /* the write under way: of `pending` bytes in `out`, `done` are sent */
 	unsigned pause_after;
 };
 
@@ -137,13 +136,11 @@ static inline void *epoll_end(void *arg)
 		event.events = t.interest = 0;
 	if (t.epoll < 0 || epoll_ctl(t.epoll, EPOLL_CTL_ADD, e->fd, &event))
 		die("epoll");
-	while (!e->in->ended || !t.shut) {
+	while (!e->in->ended || !e->shut) {
 		bool reads = !e->in->ended, writes = e->out->sent < e->out->total;
 
-		if (!writes && !t.shut) {
-			if (shutdown(e->fd, SHUT_WR))
-				stream_fault(e, EXIT_WRONG_END, "shutdown");
-			t.shut = true;
+		if (!e->shut && may_shut(e)) {
+			shut(e);
 			continue;
 		}
 		turn_wait(&t, reads, writes);

@@ -2,15 +2,14 @@
  * Many bidirectional TCP streams at once, every byte checked by its position, both ends in this
  * process.
  *
- * usage: streams [--seed N] [--streams N] [--bytes N] [--family 4|6|mapped] [--address A]
- * [--client-netns PATH]
- *                [--server-netns PATH] [--load steady|random|switching] [--reader
- * blocking|level|edge] [--stall SECONDS]
+ * usage: streams [--seed N] [--streams N] [--bytes N] [--load steady|random|switching]
+ *                [--reader blocking|level|edge] [--family 4|6|mapped] [--address A]
+ *                [--client-netns PATH] [--server-netns PATH] [--stall SECONDS]
  *
- * Each direction carries between bytes/8 and bytes. Sizes, pauses and kinds of reader follow from
- * the seed alone. Prints one JSON line. Ends with 0, or with the codes of net.h: 2 a corrupt byte,
- * 3 no progress for --stall seconds (both ends of every unfinished connection are reported), 4 an
- * error or an EOF that plain TCP would not give.
+ * Each direction carries between bytes/8 and bytes; one in eight carries nothing. Sizes, pauses and
+ * kinds of reader follow from the seed alone. Prints one JSON line. Ends with 0, or with the codes
+ * of net.h: 2 a corrupt byte, 3 no progress for --stall seconds (both ends of the connection are
+ * reported), 4 an error or an EOF that plain TCP would not give.
  */
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -21,7 +20,7 @@
 #include "stream_epoll.h"
 
 static struct options options = {
-    .seed = 1, .bytes = 8 << 20, .streams = 16, .stall_s = 10, .load = RANDOM, .only = -1};
+	.seed = 1, .bytes = 8 << 20, .streams = 16, .stall_s = 10, .load = RANDOM, .only = -1};
 static struct stream *streams;
 static unsigned threads;
 static pthread_t thread[4 << 10];
@@ -66,7 +65,7 @@ static void open_stream(unsigned i, int listener, uint16_t port)
 {
 	struct stream *s = &streams[i];
 	struct rng rng = {mix_of(options.seed, i, 0, 1)};
-	bool switching = options.load == SWITCHING;
+	bool switching = options.load == SWITCHING, one_way;
 	struct sockaddr_storage to;
 	socklen_t len;
 	int fd[2];
@@ -80,29 +79,33 @@ static void open_stream(unsigned i, int listener, uint16_t port)
 	for (int side = 0; side < 2; side++) {
 		s->flow[side].key = mix_of(options.seed, i, (uint64_t)side, 2);
 		s->flow[side].total =
-		    options.bytes / 8 + rng_below(&rng, options.bytes - options.bytes / 8 + 1);
+			options.bytes / 8 + rng_below(&rng, options.bytes - options.bytes / 8 + 1);
 	}
+	one_way = rng_one_in(&rng, 4);
+	if (one_way)
+		s->flow[rng_below(&rng, 2)].total = 0;
 	for (int side = 0; side < 2; side++) {
 		struct end *e = &s->end[side];
 
 		*e = (struct end){
-		    .fd = fd[side],
-		    .side = side,
-		    .stream = i,
-		    .reader = options.only >= 0 ? (enum reader)options.only
-						: rng_below(&rng, READER_KINDS),
-		    .out = &s->flow[side],
-		    .in = &s->flow[!side],
-		    .writes = {.rng = {mix_of(options.seed, i, (uint64_t)side, 3)},
-			       .load = options.load},
-		    .reads = {mix_of(options.seed, i, (uint64_t)side, 4)},
-		    .pause_one_in = switching ? 8 : 16,
-		    .pause_ms = switching ? 5 : 20,
+			.fd = fd[side],
+			.side = side,
+			.stream = i,
+			.reader = options.only >= 0 ? (enum reader)options.only
+						    : rng_below(&rng, READER_KINDS),
+			.out = &s->flow[side],
+			.in = &s->flow[!side],
+			.writes = {.rng = {mix_of(options.seed, i, (uint64_t)side, 3)},
+				   .load = options.load},
+			.reads = {mix_of(options.seed, i, (uint64_t)side, 4)},
+			.shuts_late = one_way || !rng_one_in(&rng, 4),
+			.pause_one_in = switching ? 8 : 16,
+			.pause_ms = switching ? 5 : 20,
 		};
 		/* A burst leaves the hops only where Nagle is on. */
 		set_int(fd[side], IPPROTO_TCP, TCP_NODELAY,
 			options.load == STEADY ||
-			    (switching ? rng_one_in(&rng, 4) : rng_one_in(&rng, 2)));
+				(switching ? rng_one_in(&rng, 4) : rng_one_in(&rng, 2)));
 		if (switching) /* soon full */
 			set_int(fd[side], SOL_SOCKET, SO_RCVBUF,
 				(int)rng_log(&rng, 64 << 10, 256 << 10));
@@ -119,7 +122,10 @@ static void start(void *(*run)(void *), struct end *e)
 		die("pthread_create");
 }
 
-/* True when all is done; ends the program when some direction has not moved for too long. */
+/*
+ * True when all is done; ends the program when some connection has not moved for too long. (One
+ * direction alone may rest: an end may shut only when the other direction is through.)
+ */
 static bool watch(uint64_t *moved, uint64_t *seen)
 {
 	uint64_t now = now_us();
@@ -127,7 +133,8 @@ static bool watch(uint64_t *moved, uint64_t *seen)
 
 	for (unsigned i = 0; i < options.streams * 2; i++) {
 		struct flow *f = &streams[i / 2].flow[i % 2];
-		uint64_t at = f->sent + f->received + f->ended;
+		struct flow *other = &streams[i / 2].flow[!(i % 2)];
+		uint64_t at = f->sent + f->received + other->sent + other->received;
 
 		if (f->ended)
 			continue;
@@ -200,10 +207,10 @@ static void parse(int argc, char **argv)
 {
 	static const char *const load_names[] = {"steady", "random", "switching"};
 	static const struct option names[] = {
-	    {"seed", 1, 0, 's'},	 {"streams", 1, 0, 'n'}, {"bytes", 1, 0, 'b'},
-	    {"family", 1, 0, 'f'},	 {"address", 1, 0, 'a'}, {"stall", 1, 0, 't'},
-	    {"load", 1, 0, 'l'},	 {"reader", 1, 0, 'r'},	 {"server-netns", 1, 0, 'S'},
-	    {"client-netns", 1, 0, 'C'}, {0, 0, 0, 0},
+		{"seed", 1, 0, 's'},	     {"streams", 1, 0, 'n'}, {"bytes", 1, 0, 'b'},
+		{"family", 1, 0, 'f'},	     {"address", 1, 0, 'a'}, {"stall", 1, 0, 't'},
+		{"load", 1, 0, 'l'},	     {"reader", 1, 0, 'r'},  {"server-netns", 1, 0, 'S'},
+		{"client-netns", 1, 0, 'C'}, {0, 0, 0, 0},
 	};
 	int c;
 
