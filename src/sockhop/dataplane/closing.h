@@ -49,14 +49,14 @@ INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *e
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 	struct seq_pair pair = end->pair;
+	struct seq_pair client_pair = end->is_server ? mirrored(pair) : pair;
 
 	if (!end->tracked)
 		return;
 	end->tracked = 0;
 	__sync_fetch_and_add(&tracked, -1);
 	forget_seq(tcp, cookie);
-	if (!end->is_server)
-		bpf_map_delete_elem(&servers, &pair);
+	bpf_map_delete_elem(&servers, &client_pair);
 	if (is_disconnect(tcp, end) || !has_unread(tcp))
 		bpf_map_delete_elem(&sockets, &pair);
 	trace(tcp, end, EVENT_CLOSED);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
-/* Hop or stack: the whole rule, cheapest test first. Any doubt is the stack. */
+/* Hop or stack: the whole rule. Any doubt is the stack. */
 #ifndef SOCKHOP_DECIDE_H
 #define SOCKHOP_DECIDE_H
 
@@ -93,27 +93,20 @@ INLINE bool keeps_promise(struct tcp_sock *peer, __u32 unread, __u32 size)
 	return promised <= 0 || has_room(peer, unread + promised, size);
 }
 
-/* At most how many of our messages the peer has not read, given its unread bytes: they are the last
- * ones, so if fewer bytes are unread than were hopped since a mark, so are the messages. The marks
- * move up by half of the bound. A small message costs the kernel about 1 KB that nothing accounts
- * for, so they have a bound of their own. */
+/* The unread bytes are the last ones, so while fewer of them are unread than have hopped since a mark,
+ * so are the messages. The mark moves up when half of the bound has hopped since, and all before it has
+ * been read: unread messages are fewer than the bound. A small message costs the kernel about 1 KB that
+ * nothing accounts for, so they need a bound of their own. */
 INLINE bool has_slots(struct end *end, __u32 unread)
 {
-	__u32 half = config.queue_messages / 2;
-
-	if (!unread) {
-		end->mark_messages[0] = end->mark_messages[1] = end->hopped_messages;
-		end->mark_bytes[0] = end->mark_bytes[1] = end->hopped_bytes;
-		return true;
+	if (unread) {
+		if (end->hopped_messages - end->mark_messages < config.queue_messages / 2)
+			return true;
+		if (unread > end->hopped_bytes - end->mark_bytes)
+			return false;
 	}
-	if (end->hopped_messages - end->mark_messages[1] < half)
-		return true;
-	if (unread > end->hopped_bytes - end->mark_bytes[1])
-		return false;
-	end->mark_messages[0] = end->mark_messages[1];
-	end->mark_bytes[0] = end->mark_bytes[1];
-	end->mark_messages[1] = end->hopped_messages;
-	end->mark_bytes[1] = end->hopped_bytes;
+	end->mark_messages = end->hopped_messages;
+	end->mark_bytes = end->hopped_bytes;
 	return true;
 }
 

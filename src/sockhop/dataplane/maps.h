@@ -48,11 +48,11 @@ struct end {
 	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
 	__u32 streak;
 	__u64 peer_sent;
-	/* Bytes and messages hopped, now and at two earlier points: see queued_messages(). */
+	/* Bytes and messages hopped, now and at an earlier point: see has_slots(). */
 	__u64 hopped_bytes;
-	__u64 mark_bytes[2];
+	__u64 mark_bytes;
 	__u32 hopped_messages;
-	__u32 mark_messages[2];
+	__u32 mark_messages;
 };
 
 struct {

@@ -1,4 +1,4 @@
-"""close() with bytes unread: TCP resets the other end, which must never stay blocked (KERNEL.md 2.13)."""
+"""close() with bytes unread: TCP resets the other end, which must never stay blocked."""
 
 from __future__ import annotations
 
