@@ -25,7 +25,7 @@ class Accelerator:
     Connections that exist already are left alone. At the end hops are paused, no new connection is taken in, and
     each socket leaves the map when it is empty and nobody is inside ``recv`` or ``send`` on it. What is not empty
     within 5 seconds goes on, through the stack and without loss, and is taken out by the next use of sockhop
-    after this process has ended.    Killing this process at any moment changes nothing for the connections.
+    after this process has ended. Killing this process at any moment changes nothing for the connections.
 
     :param cgroup: a cgroup of version 2.
     :param settings: see :class:`~sockhop.control.settings.Settings`, of which any field may be given by name.
