@@ -1,6 +1,7 @@
 """50,000 connections at once, in scope and plain: what they cost to set up and to hold. See crowd.c."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -128,7 +129,10 @@ def test_more_than_the_map_holds(crowd: Path, make_scope: Callable[..., Scope]) 
         members.tell("exchange")
         status = scope.hops.status()
         print(status.sockets)
-        assert CAPACITY // 5 < status.sockets.tracked <= CAPACITY // 4
+        # The count is looked at and raised in two steps, by each processor for itself, so it may end a pair a
+        # processor higher.
+        excess = 2 * (os.cpu_count() or 1)
+        assert CAPACITY // 5 < status.sockets.tracked <= CAPACITY // 4 + excess
         assert status.sockets.refused["map_full"] > CONNECTIONS / 2
         members.tell("exchange")
         members.tell("close")

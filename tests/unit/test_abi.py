@@ -13,7 +13,7 @@ from sockhop.dataplane import build, object_path
 from sockhop.kernel import abi
 from tests.unit.btf import Btf, Field, types_of
 
-STRUCTS = [abi.Traffic, abi.Config, abi.Event, abi.Kept]
+STRUCTS = [abi.Traffic, abi.Config, abi.Event]
 # Each enum with what its names begin with in C, and its last one there, which counts the others.
 ENUMS: list[tuple[type[IntEnum], str, str, str | None]] = [
     (abi.Outcome, "outcome", "OUTCOME_", "OUTCOMES"),
@@ -28,7 +28,6 @@ _USES_ALL = """
 struct traffic traffic SEC(".data.traffic");
 struct config config SEC(".data.config");
 struct event event SEC(".data.event");
-struct kept kept SEC(".data.kept");
 enum outcome outcome SEC(".data.outcome");
 enum refusal refusal SEC(".data.refusal");
 enum event_kind event_kind SEC(".data.event_kind");

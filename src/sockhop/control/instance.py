@@ -15,7 +15,7 @@ import ctypes
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from sockhop.control import status
 from sockhop.control.settings import Settings
 from sockhop.errors import BadScope, KernelError, NotOurs
 from sockhop.kernel import cgroups, libbpf, maps, namespaces, objects
-from sockhop.kernel.abi import MAGIC, Config, Event, Kept, Traffic
+from sockhop.kernel.abi import MAGIC, Config, Event, Traffic
 from sockhop.version import __version__
 
 # The names of maps and programs in the object, by the name of their pin.
@@ -236,18 +236,14 @@ class Instance:
 
     # -- leaving -----------------------------------------------------------------------------------------------
 
-    def drain_once(self) -> list[Kept]:
-        """Take out every socket that is empty and unused, in every network namespace; return the others."""
-        kept: list[Kept] = []
+    def drain_once(self) -> None:
+        """Take out every socket that is empty and unused, in every network namespace."""
         with self._get("drain") as link:
-            kept += maps.read_iterator(link, Kept)
+            maps.run_iterator(link)
             for namespace in namespaces.network_namespaces()[1:]:
-                try:
-                    kept += namespaces.inside(namespace, lambda: maps.read_iterator(link, Kept))
-                except OSError:
-                    # It has gone meanwhile, or entering it takes a CAP_SYS_ADMIN that we lack (setns(2)).
-                    continue
-        return kept
+                # It has gone meanwhile, or entering it takes a CAP_SYS_ADMIN that we lack (setns(2)).
+                with suppress(OSError):
+                    namespaces.inside(namespace, lambda: maps.run_iterator(link))
 
     def drain(self, seconds: float) -> int:
         """Close, then take sockets out until none is left or the time is over; return how many are left."""

@@ -79,11 +79,4 @@ struct event {
 	__u8 remote_address[16];
 };
 
-/* One record of the drain iterator: a socket that could not be taken out yet. */
-struct kept {
-	__u64 cookie;
-	__u32 unread; /* bytes queued on it */
-	__u32 users;  /* threads inside recv or send */
-};
-
 #endif

@@ -46,11 +46,11 @@ SEC("iter/tcp")
 int sockhop_drain(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *common = ctx->sk_common;
-	struct kept kept = {};
 	struct seq_pair pair;
 	struct sk_psock *psock;
 	struct tcp_sock *tcp;
 	struct end *end;
+	__u64 cookie;
 
 	if (!common)
 		return 0;
@@ -62,23 +62,17 @@ int sockhop_drain(struct bpf_iter__tcp *ctx)
 	if (!end || !psock)
 		return 0;
 	pair = end->pair;
-	if (is_idle(tcp, psock, end)) {
-		if (bpf_map_delete_elem(&sockets, &pair))
-			return 0; /* somebody else's psock */
-		if (!psock_of(tcp)) {
-			__u64 cookie = cookie_of(tcp);
-
-			bpf_map_delete_elem(&next_seq, &cookie);
-			give_back(tcp, end);
-			return 0;
-		}
+	/* The deletion fails where the psock is of somebody else's map. */
+	if (!is_idle(tcp, psock, end) || bpf_map_delete_elem(&sockets, &pair))
+		return 0;
+	if (psock_of(tcp)) {
 		/* A reader took its reference in between: its psock is still there, so go back in. */
 		bpf_map_update_elem(&sockets, &pair, tcp, BPF_ANY);
+		return 0;
 	}
-	kept.cookie = cookie_of(tcp);
-	kept.unread = psock->msg_tot_len;
-	kept.users = psock->refcnt.refs.counter - 1;
-	bpf_seq_write(ctx->meta->seq, &kept, sizeof(kept));
+	cookie = cookie_of(tcp);
+	bpf_map_delete_elem(&next_seq, &cookie);
+	give_back(tcp, end);
 	return 0;
 }
 

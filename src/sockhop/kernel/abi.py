@@ -89,10 +89,4 @@ class Event(ctypes.Structure):
     )
 
 
-class Kept(ctypes.Structure):
-    """``struct kept``: a socket that could not be taken out of the map yet."""
-
-    _fields_ = (("cookie", ctypes.c_uint64), ("unread", ctypes.c_uint32), ("users", ctypes.c_uint32))
-
-
 MAGIC = 0x706F686B636F73  # "sockhop", little-endian

@@ -65,12 +65,6 @@ def run_iterator(link: int) -> bytes:
     return b"".join(chunks)
 
 
-def read_iterator(link: int, kind: type[S]) -> list[S]:
-    """Run an iterator once, in this thread's network namespace; return its records."""
-    content = run_iterator(link)
-    return [kind.from_buffer_copy(content, start) for start in range(0, len(content), ctypes.sizeof(kind))]
-
-
 @contextmanager
 def ring(fd: int, kind: type[S], receive: Callable[[S], None]) -> Iterator[Callable[[int], int]]:
     """Yield ``poll(milliseconds)``, which hands each record of a ring buffer to ``receive``.
