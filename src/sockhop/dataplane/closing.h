@@ -93,11 +93,15 @@ INLINE void look_after_peer(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, stru
 	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds));
 }
 
+INLINE bool is_blocking(struct file *file)
+{
+	return !(file->f_flags & O_NONBLOCK);
+}
+
 /* Whether nobody but the calling thread can reach the socket: one thread, one reference to the file. */
-INLINE bool is_alone(struct tcp_sock *tcp)
+INLINE bool is_alone(struct file *file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct file *file = sock_of(tcp)->sk_socket->file;
 	struct file___before_6_13 *older = (void *)file;
 
 	if (task->signal->nr_threads != 1)
@@ -126,11 +130,13 @@ INLINE bool may_be_coming(struct end *end)
 INLINE void half_closed(struct tcp_sock *tcp, struct end *end)
 {
 	struct seq_pair pair = end->pair;
+	struct file *file;
 
-	if (sock_of(tcp)->sk_shutdown != SEND_SHUTDOWN || has_unread(tcp) || !is_alone(tcp) ||
-	    may_be_coming(end))
+	if (sock_of(tcp)->sk_shutdown != SEND_SHUTDOWN || has_unread(tcp))
 		return;
-	bpf_map_delete_elem(&sockets, &pair);
+	file = sock_of(tcp)->sk_socket->file;
+	if (is_blocking(file) && is_alone(file) && !may_be_coming(end))
+		bpf_map_delete_elem(&sockets, &pair);
 }
 
 INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)

@@ -19,6 +19,9 @@ enum tcp_state {
 enum { TCP_NAGLE_OFF = 1, TCP_NAGLE_CORK = 2 };
 
 enum { RCV_SHUTDOWN = 1, SEND_SHUTDOWN = 2, SHUTDOWN_MASK = 3 };
+/* include/uapi/asm-generic/fcntl.h */
+enum { O_NONBLOCK = 04000 };
+
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { SOL_SOCKET = 1, SO_RCVBUF = 8 };
 enum { IPPROTO_TCP = 6, TCP_WINDOW_CLAMP = 10, TCP_USER_TIMEOUT = 18, TCP_NOTSENT_LOWAT = 25 };
@@ -82,6 +85,7 @@ typedef struct {
 
 /* 90ee6ed776c0 (6.13) turned the count, 1 for one reference, into a file_ref_t, 0 for one. */
 struct file {
+	unsigned int f_flags;
 	file_ref_t f_ref;
 };
 
