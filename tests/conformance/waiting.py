@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import platform
-import select
 import socket
 import struct
 import termios
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+
+from tests import waiting
 
 T = TypeVar("T")
 
@@ -26,17 +26,8 @@ ESTABLISHED, FIN_WAIT2, CLOSE, CLOSE_WAIT = 1, 5, 7, 8
 
 
 def until(ready: Callable[[], T], what: str, seconds: float = 5.0) -> T:
-    """Call `ready` until it is true, and return its value.
-
-    Raises:
-        TimeoutError: `what` did not happen within `seconds`.
-    """
-    deadline = time.monotonic() + seconds
-    while not (value := ready()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {seconds:g} s for: {what}")
-        select.select([], [], [], 0.0005)
-    return value
+    """As :func:`tests.waiting.until`, within the deadline of a case."""
+    return waiting.until(ready, what, seconds)
 
 
 def asleep_in(call: str, task: int) -> bool:

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.conftest import Scope
+from tests.waiting import until
 
-from .waiting import free_port, listening, until
+from .ports import free_port, listening
 
 HERE = Path(__file__).parent
 

@@ -9,8 +9,8 @@ from tests.conftest import Scope
 
 from .bodies import digest, random_file
 from .counters import hopped
+from .ports import free_port, listening
 from .servers import on_port, serving
-from .waiting import free_port, listening
 
 SIZE = 50 << 20
 

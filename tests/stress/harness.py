@@ -5,7 +5,6 @@ import json
 import os
 import shlex
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.waiting import until
 
 TIMES = int(os.environ.get("SOCKHOP_STRESS", "1"))
 SEED = int(os.environ.get("SOCKHOP_SEED", "1"))
@@ -52,16 +53,6 @@ def run(popen: Popen, argv: list[Any], timeout: float = 100.0) -> Totals:
     return totals
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    """Wait until the condition holds. False if it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
 @contextmanager
 def quiet_kernel() -> Iterator[None]:
     """Check that the kernel reports no bug of its own (WARNING, BUG, leaks) while the block runs."""
@@ -94,7 +85,7 @@ def scarce_tcp_memory(limit: int) -> Iterator[Callable[[list[Any]], list[Any]]]:
         (group / "memory.kmem.tcp.limit_in_bytes").write_text(str(limit))
         yield lambda argv: ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh", *argv]
     finally:
-        assert eventually(lambda: not (group / "cgroup.procs").read_text())
+        until(lambda: not (group / "cgroup.procs").read_text(), "the memory cgroup to be empty", 10.0)
         group.rmdir()
 
 

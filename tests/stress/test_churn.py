@@ -12,11 +12,11 @@ from tests.stress.harness import (
     TIMES,
     Place,
     Totals,
-    eventually,
     run,
     scarce_tcp_memory,
     two_namespaces,
 )
+from tests.waiting import until
 
 pytestmark = [pytest.mark.bpf, pytest.mark.timeout(120 * TIMES)]
 
@@ -47,7 +47,7 @@ def churned(churn: Path, scope: Scope, place: Place, connections: int) -> Totals
     assert status.hop.bytes + status.stack.bytes >= totals["bytes"]
     assert status.hop.bytes > status.stack.bytes
     assert status.hop.messages > connections
-    assert eventually(lambda: scope.hops.status().sockets.tracked == 0), "sockets were not taken out of the map"
+    until(lambda: scope.hops.status().sockets.tracked == 0, "the map to be empty", 10.0)
     return totals
 
 
@@ -74,7 +74,7 @@ def test_many_at_once(churn: Path, scope: Scope) -> None:
     argv = [churn, "--connections", 12_000 * TIMES, "--seed", SEED, "--at-once", 512, "--pairs", 16]
     totals = run(scope.popen, argv)
     assert totals["corrupt"] == totals["wrong"] == totals["stuck"] == 0
-    assert eventually(lambda: scope.hops.status().sockets.tracked == 0), "sockets were not taken out of the map"
+    until(lambda: scope.hops.status().sockets.tracked == 0, "the map to be empty", 10.0)
 
 
 ORDERLY = ["both_shut", "half_close", "full_close"]

@@ -14,8 +14,9 @@ import pytest
 
 import sockhop
 from tests.conftest import Scope
-from tests.stress.harness import SEED, Popen, Totals, eventually
+from tests.stress.harness import SEED, Popen, Totals
 from tests.stress.memory import look
+from tests.waiting import until
 
 pytestmark = [pytest.mark.bpf, pytest.mark.timeout(180)]
 
@@ -118,7 +119,7 @@ def test_scale(crowd: Path, make_scope: Callable[..., Scope]) -> None:
     assert after.hop.messages + after.stack.messages == 4 * CONNECTIONS
     assert after.hop.messages > 0.95 * 4 * CONNECTIONS
     assert extra < 2048
-    assert eventually(lambda: scope.hops.status().sockets.tracked == 0), "sockets were not taken out of the map"
+    until(lambda: scope.hops.status().sockets.tracked == 0, "the map to be empty", 10.0)
 
 
 def test_more_than_the_map_holds(crowd: Path, make_scope: Callable[..., Scope]) -> None:
@@ -138,4 +139,4 @@ def test_more_than_the_map_holds(crowd: Path, make_scope: Callable[..., Scope]) 
         members.tell("close")
     status = scope.hops.status()
     assert status.hop.messages > 0.9 * 4 * CAPACITY // 10
-    assert eventually(lambda: scope.hops.status().sockets.tracked == 0), "sockets were not taken out of the map"
+    until(lambda: scope.hops.status().sockets.tracked == 0, "the map to be empty", 10.0)

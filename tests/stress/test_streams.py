@@ -10,7 +10,8 @@ import pytest
 
 from sockhop.control import events
 from tests.conftest import Scope
-from tests.stress.harness import SEED, TIMES, Place, Totals, eventually, run
+from tests.stress.harness import SEED, TIMES, Place, Totals, run
+from tests.waiting import until
 
 pytestmark = [pytest.mark.bpf, pytest.mark.timeout(120 * TIMES)]
 
@@ -37,7 +38,7 @@ def rounds(scope: Scope, argv: list[object], number: int = ROUNDS) -> Totals:
     # A recv that ended with EAGAIN for no reason that the program knows is a fault even on a socket in the map.
     assert sums["woken_else"] == 0
     assert after.sockets.refused["map_full"] == 0
-    assert eventually(lambda: scope.hops.status().sockets.tracked == 0), "sockets were not taken out of the map"
+    until(lambda: scope.hops.status().sockets.tracked == 0, "the map to be empty", 10.0)
     return sums
 
 

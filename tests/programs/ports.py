@@ -1,20 +1,10 @@
-"""Waiting for events with a deadline, and ports to wait on."""
+"""Ports, and whether somebody listens on them."""
 
 import random
 import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 _LISTEN = "0A"  # TCP_LISTEN as /proc/net/tcp prints it
-
-
-def until(happened: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
-    """Ask `happened` again and again until it says yes; AssertionError naming `what` after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.005)  # between two questions, not instead of one
 
 
 def free_port() -> int:
