@@ -4,7 +4,7 @@ Everything that keeps traffic right is in these pins and needs no process:
 
     config      array: pause, epoch, limits            sockets   the sockhash, with its two programs
     traffic     per-CPU counters                       events    ring buffer of trace
-    connections the sock_ops program                   drain, census   iterator links
+    connections the sock_ops program                   drain           iterator link
     scope-ID    a link of that program to the cgroup with this id
 
 The maps' last reference must not go while sockets are inside: the kernel would throw away what is unread
@@ -89,19 +89,13 @@ class Instance:
             for pin, name in _MAPS.items():
                 self._pin(loaded.map_fd(name), pin)
             self._pin(loaded.program_fd("sockhop_connections"), "connections")
-            self._pin_iterator(loaded.program_fd("sockhop_drain"), "drain", None)
-            self._pin_iterator(loaded.program_fd("sockhop_census"), "census", sockets)
+            self._pin_iterator(loaded.program_fd("sockhop_drain"), "drain")
 
     def _pin(self, fd: int, name: str) -> None:
         libbpf.obj_pin(fd, str(self.directory / name).encode())
 
-    def _pin_iterator(self, program: int, name: str, map_fd: int | None) -> None:
-        options = libbpf.LinkCreateOpts(sz=ctypes.sizeof(libbpf.LinkCreateOpts))
-        if map_fd is not None:
-            target = libbpf.IterLinkInfo(map_fd=map_fd)
-            options.iter_info = ctypes.addressof(target)
-            options.iter_info_len = ctypes.sizeof(target)
-        with _fd(libbpf.link_create(program, 0, libbpf.BPF_TRACE_ITER, ctypes.byref(options))) as link:
+    def _pin_iterator(self, program: int, name: str) -> None:
+        with _fd(libbpf.link_create(program, 0, libbpf.BPF_TRACE_ITER, None)) as link:
             self._pin(link, name)
 
     @classmethod
@@ -209,10 +203,8 @@ class Instance:
 
     def tracked(self) -> int:
         """Return how many sockets are in the map."""
-        with self._get("census") as link:
-            # Each read of the iterator starts at the head of a bucket, and shows again what it had shown of that
-            # (sock_hash_seq_start): so the same cookie may come twice.
-            return len(set(memoryview(maps.run_iterator(link)).cast("Q")))
+        with self._get("sockets") as fd:
+            return maps.count_keys(fd)
 
     def status(self) -> status.Status:
         """Return the instance's status."""

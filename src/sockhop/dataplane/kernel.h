@@ -201,12 +201,6 @@ struct bpf_iter__tcp {
 	struct sock_common *sk_common;
 };
 
-struct bpf_iter__sockmap {
-	struct bpf_iter_meta *meta;
-	void *key;
-	struct sock *sk;
-};
-
 #pragma clang attribute pop
 
 #endif

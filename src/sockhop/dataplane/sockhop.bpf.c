@@ -4,7 +4,6 @@
 #include "send.bpf.h"
 #include "queue.bpf.h"
 #include "drain.bpf.h"
-#include "census.bpf.h"
 
 /* To the kernel these programs are GPL: they call helpers that ask for it. */
 char _license[] SEC("license") = "GPL";

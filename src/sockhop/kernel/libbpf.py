@@ -22,24 +22,6 @@ RING_SAMPLE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, c
 _PRINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 
 
-class LinkCreateOpts(ctypes.Structure):
-    """``struct bpf_link_create_opts`` up to the iterator's part."""
-
-    _fields_ = (
-        ("sz", ctypes.c_size_t),
-        ("flags", ctypes.c_uint32),
-        ("iter_info", ctypes.c_void_p),
-        ("iter_info_len", ctypes.c_uint32),
-        ("target_btf_id", ctypes.c_uint32),
-    )
-
-
-class IterLinkInfo(ctypes.Structure):
-    """``union bpf_iter_link_info``, of a map iterator."""
-
-    _fields_ = (("map_fd", ctypes.c_uint32), ("padding", ctypes.c_uint32 * 3))
-
-
 @cache
 def _library() -> ctypes.CDLL:
     try:
@@ -112,6 +94,7 @@ obj_pin = _int_call("bpf_obj_pin", _i, _s)
 obj_get = _int_call("bpf_obj_get", _s)
 obj_get_info_by_fd = _int_call("bpf_obj_get_info_by_fd", _i, _p, ctypes.POINTER(_u32))
 map_lookup_elem = _int_call("bpf_map_lookup_elem", _i, _p, _p)
+map_get_next_key = _int_call("bpf_map_get_next_key", _i, _p, _p)
 map_update_elem = _int_call("bpf_map_update_elem", _i, _p, _p, _u64)
 prog_attach = _int_call("bpf_prog_attach", _i, _i, _i, ctypes.c_uint)
 link_create = _int_call("bpf_link_create", _i, _i, _i, _p)

@@ -3,7 +3,7 @@
 import ctypes
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from sockhop.kernel import libbpf
@@ -51,6 +51,24 @@ def read_per_cpu(fd: int, kind: type[S]) -> list[S]:
     values = (kind * libbpf.num_possible_cpus())()
     libbpf.map_lookup_elem(fd, ctypes.byref(ZERO), ctypes.byref(values))
     return list(values)
+
+
+def count_keys(fd: int) -> int:
+    """Return how many elements a hash has.
+
+    One that changes meanwhile may send the walk back to its start (``map_get_next_key``), so keys are counted
+    once each, and a walk that meets no end is cut off.
+    """
+    about = info(fd, MapInfo)
+    key = ctypes.create_string_buffer(about.key_size)
+    seen: set[bytes] = set()
+    previous = None
+    with suppress(FileNotFoundError):  # the end
+        for _ in range(2 * about.max_entries):
+            libbpf.map_get_next_key(fd, previous, key)
+            seen.add(key.raw)
+            previous = key  # the kernel reads it before it writes the next
+    return len(seen)
 
 
 def run_iterator(link: int) -> bytes:
