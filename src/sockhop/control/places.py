@@ -79,7 +79,8 @@ def lock(seconds: float = 10.0) -> Iterator[None]:
 
 def _locked(directory: Path, deadline: float) -> int:
     while True:
-        directory.mkdir(mode=0o700, exist_ok=True)
+        with suppress(FileExistsError):  # exist_ok=True raises it for one that goes between its two looks
+            directory.mkdir(mode=0o700)
         try:
             descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
