@@ -13,7 +13,7 @@ from sockhop.dataplane import build, object_path
 from sockhop.kernel import abi
 from tests.unit.btf import Btf, Field, types_of
 
-STRUCTS = [abi.Traffic, abi.Config, abi.Event]
+STRUCTS = [abi.Traffic, abi.Config, abi.Gauge, abi.Event]
 # Each enum with what its names begin with in C, and its last one there, which counts the others.
 ENUMS: list[tuple[type[IntEnum], str, str, str | None]] = [
     (abi.Outcome, "outcome", "OUTCOME_", "OUTCOMES"),
@@ -26,6 +26,7 @@ ENUMS: list[tuple[type[IntEnum], str, str, str | None]] = [
 _USES_ALL = """
 #include "abi.h"
 struct traffic traffic SEC(".data.traffic");
+struct gauge gauge SEC(".data.gauge");
 struct config config SEC(".data.config");
 struct event event SEC(".data.event");
 enum outcome outcome SEC(".data.outcome");

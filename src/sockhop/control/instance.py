@@ -4,6 +4,7 @@ Everything that keeps traffic right is in these pins and needs no process:
 
     config      array: pause, epoch, limits            sockets   the sockhash, with its two programs
     traffic     per-CPU counters                       events    ring buffer of trace
+    gauge       how many sockets are tracked
     connections the sock_ops program                   drain           iterator link
     scope-ID    a link of that program to the cgroup with this id
 
@@ -23,11 +24,17 @@ from sockhop.control import status
 from sockhop.control.settings import Settings
 from sockhop.errors import BadScope, KernelError, NotOurs
 from sockhop.kernel import cgroups, libbpf, maps, namespaces, objects
-from sockhop.kernel.abi import MAGIC, Config, Event, Traffic
+from sockhop.kernel.abi import MAGIC, Config, Event, Gauge, Traffic
 from sockhop.version import __version__
 
 # The names of maps and programs in the object, by the name of their pin.
-_MAPS = {"config": ".data.config", "sockets": "sockets", "traffic": "traffic", "events": "events"}
+_MAPS = {
+    "config": ".data.config",
+    "sockets": "sockets",
+    "traffic": "traffic",
+    "events": "events",
+    "gauge": ".data.gauge",
+}
 # CAPACITY_SLACK of handshake.h, twice: for the server ends, and for the clients of one moment.
 _SLACK = 2048
 _SCOPE = "scope-"
@@ -202,7 +209,12 @@ class Instance:
     # -- looking -----------------------------------------------------------------------------------------------
 
     def tracked(self) -> int:
-        """Return how many sockets are in the map."""
+        """Return how many sockets were taken in and are not closed."""
+        with self._get("gauge") as fd:
+            return maps.read_element(fd, Gauge).tracked
+
+    def left(self) -> int:
+        """Return how many sockets are in the map, closed ones with unread bytes among them; takes a while."""
         with self._get("sockets") as fd:
             return maps.count_keys(fd)
 
@@ -216,7 +228,9 @@ class Instance:
             "draining" if config.closed else "up",
             "paused" if config.paused else "on",
             self.scopes(),
-            status.Sockets(self.tracked(), config.capacity, status.refusals(counters)),
+            status.Sockets(
+                self.left() if config.closed else self.tracked(), config.capacity, status.refusals(counters)
+            ),
             *status.traffic(counters),
         )
 
@@ -244,7 +258,7 @@ class Instance:
         pause = 0.001
         while True:
             self.drain_once()
-            left = self.tracked()
+            left = self.left()
             if not left or time.monotonic() >= deadline:
                 return left
             time.sleep(min(pause, max(0.0, deadline - time.monotonic())))

@@ -49,6 +49,10 @@ struct traffic {
 	__u64 refused[REFUSALS];
 };
 
+struct gauge {
+	__u64 tracked; /* sockets that went into the map and are not closed */
+};
+
 /* Written by user space only. */
 struct config {
 	__u64 magic;          /* says that these pins are sockhop's */

@@ -54,7 +54,7 @@ INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *e
 	if (!end->tracked)
 		return;
 	end->tracked = 0;
-	__sync_fetch_and_add(&tracked, -1);
+	__sync_fetch_and_add(&gauge.tracked, -1);
 	forget_seq(tcp, cookie);
 	bpf_map_delete_elem(&servers, &client_pair);
 	if (is_disconnect(tcp, end) || !has_unread(tcp))

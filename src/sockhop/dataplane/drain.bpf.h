@@ -38,7 +38,7 @@ INLINE void give_back(struct tcp_sock *tcp, struct end *end)
 	if (end->is_held)
 		bpf_setsockopt(tcp, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &no_lowat, sizeof(no_lowat));
 	if (end->tracked)
-		__sync_fetch_and_add(&tracked, -1);
+		__sync_fetch_and_add(&gauge.tracked, -1);
 	end->is_held = end->tracked = 0;
 }
 

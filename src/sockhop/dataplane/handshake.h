@@ -92,7 +92,7 @@ INLINE struct end *enter(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct 
 
 	if (!sk || !may_hop(tcp))
 		return NULL;
-	if (tracked + (is_server ? 1 : 2) > config.capacity + (is_server ? CAPACITY_SLACK : 0)) {
+	if (gauge.tracked + (is_server ? 1 : 2) > config.capacity + (is_server ? CAPACITY_SLACK : 0)) {
 		count_refusal(REFUSED_MAP_FULL);
 		return NULL;
 	}
@@ -121,7 +121,7 @@ INLINE struct end *enter(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct 
 	}
 	end->tracked = 1;
 	make_room(ctx, tcp);
-	__sync_fetch_and_add(&tracked, 1);
+	__sync_fetch_and_add(&gauge.tracked, 1);
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG |
 					       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 	return end;

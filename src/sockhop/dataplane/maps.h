@@ -122,7 +122,6 @@ struct {
 /* volatile: user space changes it at any moment. */
 SEC(".data.config") volatile struct config config;
 
-/* Sockets that are in the map, for the capacity test. */
-SEC(".data.gauge") volatile __u64 tracked;
+SEC(".data.gauge") volatile struct gauge gauge;
 
 #endif

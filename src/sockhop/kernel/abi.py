@@ -71,6 +71,12 @@ class Config(ctypes.Structure):
     )
 
 
+class Gauge(ctypes.Structure):
+    """``struct gauge``: what goes up and down."""
+
+    _fields_ = (("tracked", ctypes.c_uint64),)
+
+
 class Event(ctypes.Structure):
     """``struct event``."""
 
