@@ -211,7 +211,7 @@ class Instance:
     def tracked(self) -> int:
         """Return how many sockets were taken in and are not closed."""
         with self._get("gauge") as fd:
-            return maps.read_element(fd, Gauge).tracked
+            return int(maps.read_element(fd, Gauge).tracked)
 
     def left(self) -> int:
         """Return how many sockets are in the map, closed ones with unread bytes among them; takes a while."""
