@@ -91,7 +91,7 @@ def make_scope(bpf: None) -> Iterator[Callable[..., Scope]]:
 
         def make(**options: Any) -> Scope:
             cgroup = stack.enter_context(fresh_cgroup())
-            hops = stack.enter_context(sockhop.Accelerator(cgroup, **options))
+            hops = stack.enter_context(sockhop.Accelerator(cgroup, **{"mode": "eager", **options}))
             # Ended before the accelerator goes, so that no socket keeps it draining.
             stack.callback(end_processes, cgroup)
             return Scope(cgroup, hops)

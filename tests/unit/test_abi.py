@@ -13,12 +13,16 @@ from sockhop.dataplane import build, object_path
 from sockhop.kernel import abi
 from tests.unit.btf import Btf, Field, types_of
 
-STRUCTS = [abi.Traffic, abi.Config, abi.Gauge, abi.Event]
+STRUCTS = [abi.Traffic, abi.Config, abi.Gauge, abi.ClassKey, abi.ClassInfo, abi.Rule, abi.Event]
 # Each enum with what its names begin with in C, and its last one there, which counts the others.
 ENUMS: list[tuple[type[IntEnum], str, str, str | None]] = [
     (abi.Outcome, "outcome", "OUTCOME_", "OUTCOMES"),
     (abi.Refusal, "refusal", "REFUSED_", "REFUSALS"),
     (abi.EventKind, "event_kind", "EVENT_", None),
+    (abi.Role, "role", "ROLE_", None),
+    (abi.ClassState, "class_state", "CLASS_", None),
+    (abi.Action, "action", "ACTION_", None),
+    (abi.Reason, "reason", "REASON_", "REASONS"),
 ]
 
 # A compiler describes only types that something visible uses, and the data plane uses some of them inside of
@@ -32,6 +36,13 @@ struct event event SEC(".data.event");
 enum outcome outcome SEC(".data.outcome");
 enum refusal refusal SEC(".data.refusal");
 enum event_kind event_kind SEC(".data.event_kind");
+struct class_key class_key SEC(".data.class_key");
+struct class_info class_info SEC(".data.class_info");
+struct rule rule SEC(".data.rule");
+enum role role SEC(".data.role");
+enum class_state class_state SEC(".data.class_state");
+enum action action SEC(".data.action");
+enum reason reason SEC(".data.reason");
 SEC("socket") int program(void *context) { return !context; }
 """
 
@@ -62,7 +73,7 @@ def fields(kind: type[ctypes.Structure]) -> list[Field]:
 
 
 def same_layout(types: Btf, kind: type[ctypes.Structure]) -> None:
-    size, members = types.struct(kind.__name__.lower())
+    size, members = types.struct(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower())
     assert members == fields(kind)
     assert size == ctypes.sizeof(kind)
 
@@ -112,7 +123,7 @@ def test_the_magic_number_spells_our_name() -> None:
 
 
 def test_maps_have_room_for_what_the_capacity_test_lets_pass() -> None:
-    source = (build.SOURCE.parent / "handshake.h").read_text()
+    source = (build.SOURCE.parent / "entering.h").read_text()
     slack = re.search(r"#define CAPACITY_SLACK (\d+)", source)
     assert slack is not None
     # The server ends of pairs whose client was taken in, and the clients that passed the test at once.

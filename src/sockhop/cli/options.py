@@ -5,18 +5,17 @@ from typing import Any
 
 import click
 
-from sockhop.control.settings import MAX_CAPACITY, MAX_RECHECK_SECONDS, MIN_CAPACITY, Settings
+from sockhop.control.settings import MAX_CAPACITY, MAX_RECHECK_SECONDS, MIN_CAPACITY, MODES, Settings
 
 _DEFAULTS = Settings()
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 mode_option = click.option(
     "--mode",
-    type=click.Choice(["eager"]),
-    default="eager",
+    type=click.Choice(MODES),
+    default=_DEFAULTS.mode,
     show_default=True,
-    expose_value=False,
-    help="eager: every connection with both ends in scope hops.",
+    help="auto: learn first what each service does, and let hop what cannot tell. eager: let all hop at once.",
 )
 
 

@@ -16,11 +16,13 @@ from sockhop.control.settings import Settings
 @mode_option
 @settings_options
 @click.argument("argv", metavar="-- CMD [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
-def command(json_file: Path | None, capacity: int, recheck_seconds: float, argv: tuple[str, ...]) -> int:
+def command(
+    json_file: Path | None, mode: str, capacity: int, recheck_seconds: float, argv: tuple[str, ...]
+) -> int:
     """Run a command, and all that it starts, with hops on; end with its exit code."""
     if json_file and not _write(json_file, ""):  # before the command has run for nothing
         return exits.FAILED
-    result = runner.run(list(argv), Settings(capacity=capacity, recheck_seconds=recheck_seconds))
+    result = runner.run(list(argv), Settings(mode=mode, capacity=capacity, recheck_seconds=recheck_seconds))
     output.message(_summary(result))
     if json_file and not _write(json_file, json.dumps(result.status.as_json()) + "\n"):
         return result.code or exits.FAILED

@@ -26,6 +26,7 @@ from sockhop.kernel import cgroups
 def command(
     scopes: tuple[Path, ...],
     everything: bool,
+    mode: str,
     capacity: int,
     recheck_seconds: float,
     as_json: bool,
@@ -34,7 +35,7 @@ def command(
     if bool(scopes) == everything:
         raise click.UsageError("say what to watch: either --cgroup PATH (as often as needed) or --all")
     paths = [cgroups.mount_point()] if everything else list(scopes)
-    result = service.up(paths, Settings(capacity=capacity, recheck_seconds=recheck_seconds))
+    result = service.up(paths, Settings(mode=mode, capacity=capacity, recheck_seconds=recheck_seconds))
     if as_json:
         output.data(result.status.as_json())
         return 0

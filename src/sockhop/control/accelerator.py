@@ -4,6 +4,7 @@ from pathlib import Path
 from types import TracebackType
 
 from sockhop.control import places
+from sockhop.control.classes import Class
 from sockhop.control.instance import Instance
 from sockhop.control.settings import Settings
 from sockhop.control.status import Status
@@ -82,6 +83,17 @@ class Accelerator:
     def resume(self) -> None:
         """Let messages hop again."""
         self._up().resume()
+
+    def classes(self) -> list[Class]:
+        """Return what was learned about each service."""
+        return self._up().classes()
+
+    def walk(self) -> int:
+        """Take in connections that exist already and may hop, and take out those that no longer may.
+
+        Nothing else does it while the block lasts, so call it now and then. Return how many sockets went in.
+        """
+        return self._up().walk()
 
     def recheck(self) -> None:
         """Make each direction show its next message to the stack, and so to firewalls, before it hops again."""

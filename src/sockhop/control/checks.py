@@ -102,7 +102,7 @@ class _Pair:
             stack.enter_context(places.lock())
             directory = places.private()
             cgroup = stack.enter_context(cgroups.fresh(f"sockhop-check-{directory.name}"))
-            self.instance = Instance.create(directory, Settings(capacity=16))
+            self.instance = Instance.create(directory, Settings(mode="eager", capacity=16))
             stack.callback(self.instance.unpin)
             self.instance.attach(cgroup)
             with cgroups.visiting(cgroup):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sockhop.control.instance import Instance
-from sockhop.kernel.abi import Event, EventKind, Outcome
+from sockhop.kernel.abi import Event, EventKind, Outcome, Role
 
 # The data plane writes events for as long as somebody renews this; a reader that is killed just stops.
 LEASE_SECONDS = 3.0
@@ -33,7 +33,7 @@ def line(event: Event) -> Line:
     return Line(
         seconds=event.time_ns / 1e9,
         kind=kind.name.lower(),
-        role="server" if event.is_server else "client",
+        role=Role(event.role).name.lower(),
         local=_endpoint(event.family, bytes(event.local_address), event.local_port),
         remote=_endpoint(event.family, bytes(event.remote_address), event.remote_port),
         cookie=event.cookie,

@@ -4,8 +4,11 @@ Everything that keeps traffic right is in these pins and needs no process:
 
     config      array: pause, epoch, limits            sockets   the sockhash, with its two programs
     traffic     per-CPU counters                       events    ring buffer of trace
-    gauge       how many sockets are tracked
-    connections the sock_ops program                   drain           iterator link
+    gauge       how many sockets are tracked           classes   what was learned
+    rules       the user's                             scopes    ids of the cgroups
+    candidates, matches   of the search for pairs
+    connections the sock_ops program                   drain, discover, adopt   iterator links
+    received, sent, splices   links of the tracepoints, unless eager
     scope-ID    a link of that program to the cgroup with this id
 
 The maps' last reference must not go while sockets are inside: the kernel would throw away what is unread
@@ -21,21 +24,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sockhop.control import status
+from sockhop.control.classes import Class, forget_classes, read_classes
 from sockhop.control.settings import Settings
 from sockhop.errors import BadScope, KernelError, NotOurs
-from sockhop.kernel import cgroups, libbpf, maps, namespaces, objects
-from sockhop.kernel.abi import MAGIC, Config, Event, Gauge, Traffic
+from sockhop.kernel import cgroups, libbpf, maps, namespaces, objects, tracepoints
+from sockhop.kernel.abi import MAGIC, ClassInfo, ClassKey, Config, Event, Gauge, Rule, Traffic
 from sockhop.version import __version__
 
 # The names of maps and programs in the object, by the name of their pin.
 _MAPS = {
     "config": ".data.config",
-    "sockets": "sockets",
-    "traffic": "traffic",
-    "events": "events",
     "gauge": ".data.gauge",
+    **{
+        name: name
+        for name in ("sockets", "traffic", "events", "classes", "rules", "scopes", "candidates", "matches")
+    },
 }
-# CAPACITY_SLACK of handshake.h, twice: for the server ends, and for the clients of one moment.
+_ITERATORS = ("drain", "discover", "adopt")
+# What watches applications, by the name of its pin.
+_WATCHERS = ("received", "sent", "splices")
+# CAPACITY_SLACK of entering.h, twice: for the server ends, and for the clients of one moment.
 _SLACK = 2048
 _SCOPE = "scope-"
 MAKING, GOING = "-making", "-going"
@@ -70,25 +78,34 @@ class Instance:
     # -- making and finding ------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, directory: Path, settings: Settings) -> "Instance":
+    def create(cls, directory: Path, settings: Settings, classes: Path | None = None) -> "Instance":
         """Load a data plane and pin it, whole or not at all: under another name first, ending in ``MAKING``.
 
+        ``classes`` is where the table of classes is pinned that it goes on with, or will be.
         Raises what :func:`sockhop.kernel.objects.loaded` raises, and :class:`KernelError`.
         """
         making = cls(directory.with_name(directory.name + MAKING))
         making.directory.mkdir(mode=0o700)
         try:
-            making._load(settings)
+            making._load(settings, classes)
             making.directory.rename(directory)
         except BaseException:
             making.unpin()
             raise
         return cls(directory)
 
-    def _load(self, settings: Settings) -> None:
+    def _load(self, settings: Settings, classes: Path | None) -> None:
         room = settings.capacity + _SLACK
-        sizes = {"sockets": room, "servers": room, "next_seq": room}
-        with objects.loaded(sizes) as loaded:
+        sizes = dict.fromkeys(("sockets", "arrived", "next_seq", "candidates", "matches"), room)
+        watchers = () if settings.mode == "eager" else _WATCHERS
+        with (
+            _known(classes) as known,
+            objects.loaded(
+                sizes,
+                reused={} if known is None else {"classes": known},
+                without=[f"sockhop_{name}" for name in _WATCHERS if name not in watchers],
+            ) as loaded,
+        ):
             sockets = loaded.map_fd("sockets")
             maps.write_element(loaded.map_fd(".data.config"), _config(settings))
             libbpf.prog_attach(loaded.program_fd("sockhop_send"), sockets, libbpf.BPF_SK_MSG_VERDICT, 0)
@@ -96,13 +113,20 @@ class Instance:
             for pin, name in _MAPS.items():
                 self._pin(loaded.map_fd(name), pin)
             self._pin(loaded.program_fd("sockhop_connections"), "connections")
-            self._pin_iterator(loaded.program_fd("sockhop_drain"), "drain")
+            for name in _ITERATORS:
+                program = loaded.program_fd(f"sockhop_{name}")
+                self._pin_link(libbpf.link_create(program, 0, libbpf.BPF_TRACE_ITER, None), name)
+            for name in watchers:
+                self._pin_link(_watch(loaded.program_fd(f"sockhop_{name}"), name), name)
+            if classes and known is None:
+                classes.unlink(missing_ok=True)
+                libbpf.obj_pin(loaded.map_fd("classes"), str(classes).encode())
 
     def _pin(self, fd: int, name: str) -> None:
         libbpf.obj_pin(fd, str(self.directory / name).encode())
 
-    def _pin_iterator(self, program: int, name: str) -> None:
-        with _fd(libbpf.link_create(program, 0, libbpf.BPF_TRACE_ITER, None)) as link:
+    def _pin_link(self, link: int, name: str) -> None:
+        with _fd(link):
             self._pin(link, name)
 
     @classmethod
@@ -146,6 +170,8 @@ class Instance:
                 _fd(libbpf.link_create(program, descriptor, libbpf.BPF_CGROUP_SOCK_OPS, None)) as link,
             ):
                 self._pin(link, f"{_SCOPE}{number}")
+            with self._get("scopes") as scopes:
+                maps.put(scopes, ctypes.c_uint64(number), ctypes.c_uint32(1))
         except OSError as error:
             raise KernelError(f"watching {cgroup} failed: {error}", error.errno or 0) from error
         finally:
@@ -154,6 +180,8 @@ class Instance:
     def detach(self, number: int) -> None:
         """Stop watching the cgroup with this id. Sockets that hop go on."""
         (self.directory / f"{_SCOPE}{number}").unlink(missing_ok=True)
+        with self._get("scopes") as scopes:
+            maps.delete(scopes, ctypes.c_uint64(number))
 
     def scope_ids(self) -> list[int]:
         """Return the ids of the cgroups that are watched. One that was removed no longer is."""
@@ -240,16 +268,63 @@ class Instance:
         with self._get("events") as fd, maps.ring(fd, Event, receive) as poll:
             yield poll
 
-    # -- leaving -----------------------------------------------------------------------------------------------
+    # -- classes and rules -------------------------------------------------------------------------------------
 
-    def drain_once(self) -> None:
-        """Take out every socket that is empty and unused, in every network namespace."""
-        with self._get("drain") as link:
+    def classes(self) -> list[Class]:
+        """Return what was learned about each service."""
+        with self._get("classes") as fd:
+            return read_classes(fd)
+
+    def forget(self, known: list[Class]) -> None:
+        """Forget these classes: they are learned anew."""
+        with self._get("classes") as fd:
+            forget_classes(fd, known)
+
+    def set_rules(self, rules: list[Rule]) -> None:
+        """Put these rules in force, the first that matches first; every end looks again at its next message."""
+
+        def change(config: Config) -> None:
+            config.rules = len(rules)
+            config.generation = (config.generation + 1) & 0xFFFFFFFF
+
+        self.configure(lambda config: setattr(config, "rules", 0))  # while they are half written
+        with self._get("rules") as fd:
+            for index, rule in enumerate(rules):
+                maps.put(fd, ctypes.c_uint32(index), rule)
+        self.configure(change)
+
+    # -- taking in ---------------------------------------------------------------------------------------------
+
+    def walk(self) -> int:
+        """Look at every connection in scope: those that may hop go in, those that may no longer leave.
+
+        A connection goes in that exists already, if its class allows it and neither end blocks in ``recv``.
+        Return how many ends went in.
+        """
+        before = self._adopted()
+        # The second search finds the marks of the first, wherever the ends are.
+        for names in (("drain", "discover"), ("discover", "adopt")):
+            for name in names:
+                self._everywhere(name)
+        for name in ("candidates", "matches"):
+            with self._get(name) as fd:
+                maps.empty(fd)
+        return self._adopted() - before
+
+    def _adopted(self) -> int:
+        with self._get("gauge") as fd:
+            return int(maps.read_element(fd, Gauge).adopted)
+
+    def _everywhere(self, iterator: str) -> None:
+        """Run an iterator over the sockets of every network namespace."""
+        with self._get(iterator) as link:
             maps.run_iterator(link)
             for namespace in namespaces.network_namespaces()[1:]:
                 # It has gone meanwhile, or entering it takes a CAP_SYS_ADMIN that we lack (setns(2)).
                 with suppress(OSError):
                     namespaces.inside(namespace, lambda: maps.run_iterator(link))
+
+    # -- leaving -----------------------------------------------------------------------------------------------
 
     def drain(self, seconds: float) -> int:
         """Close, then take sockets out until none is left or the time is over; return how many are left."""
@@ -257,7 +332,7 @@ class Instance:
         deadline = time.monotonic() + seconds
         pause = 0.001
         while True:
-            self.drain_once()
+            self._everywhere("drain")
             left = self.left()
             if not left or time.monotonic() >= deadline:
                 return left
@@ -291,7 +366,30 @@ def _config(settings: Settings) -> Config:
         queue_messages=settings.queue_messages,
         burst_messages=settings.burst_messages,
         burst_bytes=settings.burst_bytes,
+        eager=settings.mode == "eager",
+        learn_connections=settings.learn_connections,
+        learn_reads=settings.learn_reads,
+        least_messages=settings.least_messages,
+        review_ns=int(settings.review_seconds * 1e9),
     )
+
+
+def _watch(program: int, name: str) -> int:
+    if name == "splices":
+        return tracepoints.attach(program, "syscalls", "sys_enter_splice")
+    return tracepoints.attach_raw(program)
+
+
+@contextmanager
+def _known(pin: Path | None) -> Iterator[int | None]:
+    """Yield the table of classes pinned there, or None if there is none that this version can go on with."""
+    if pin is None or not pin.exists():
+        yield None
+        return
+    with _fd(libbpf.obj_get(str(pin).encode())) as fd:
+        about = maps.info(fd, maps.MapInfo)
+        fits = (about.key_size, about.value_size) == (ctypes.sizeof(ClassKey), ctypes.sizeof(ClassInfo))
+        yield fd if fits else None
 
 
 def check_scopes(paths: list[Path]) -> list[Path]:

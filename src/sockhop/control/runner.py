@@ -19,6 +19,7 @@ from sockhop.kernel import cgroups, signals
 
 DRAIN_SECONDS = 1.0  # the keeper goes on with it afterwards
 MOVE_SECONDS = 5.0
+WALK_SECONDS = 0.5  # what the agent does for the service
 SI_KERNEL = 0x80  # include/uapi/asm-generic/siginfo.h: sent by the kernel, as a terminal's Ctrl-C is
 
 # Everything that a supervisor may be told and that its command should hear. SIGKILL and SIGSTOP cannot be.
@@ -68,7 +69,7 @@ def run(argv: list[str], settings: Settings) -> Result:
         try:
             instance = _start(directory, cgroup, settings)
             command = _spawn(argv, cgroup, before)
-            code = _attend(command)
+            code = _attend(command, instance)
             status = instance.status()
             return Result(code, status, _finish(directory, cgroup, DRAIN_SECONDS))
         finally:
@@ -110,8 +111,8 @@ def _spawn(argv: list[str], cgroup: Path, mask: set[int | signal.Signals]) -> "s
         raise NoSuchCommand(f"{argv[0]}: cannot be executed ({error.strerror})", 126) from error
 
 
-def _attend(command: "subprocess.Popen[bytes]") -> int:
-    """Pass signals on until the command ends; return its exit code as a shell would."""
+def _attend(command: "subprocess.Popen[bytes]", instance: Instance) -> int:
+    """Pass signals on until the command ends, and look after its connections; return its code as a shell would."""
     # From before there was a command: a terminal's Ctrl-C too has not reached it.
     while info := signal.sigtimedwait(FORWARDED, 0):
         _pass_on(command, info.si_signo)
@@ -119,7 +120,10 @@ def _attend(command: "subprocess.Popen[bytes]") -> int:
         code = command.poll()
         if code is not None:
             return code if code >= 0 else 128 - code
-        info = signal.sigwaitinfo(FORWARDED | {signal.SIGCHLD})
+        info = signal.sigtimedwait(FORWARDED | {signal.SIGCHLD}, WALK_SECONDS)
+        if info is None:
+            instance.walk()
+            continue
         number = signal.Signals(info.si_signo)
         if number is signal.SIGCHLD or (number in FROM_TERMINAL and info.si_code == SI_KERNEL):
             continue

@@ -20,6 +20,7 @@ enum outcome {
 	OUTCOME_RCVLOWAT,
 	OUTCOME_MEMORY,
 	OUTCOME_WINDOW,
+	OUTCOME_CLASS,
 	OUTCOMES,
 };
 
@@ -40,7 +41,90 @@ enum event_kind {
 	EVENT_HOP_ON,
 	EVENT_TO_STACK,
 	EVENT_CLOSED,
+	EVENT_ADOPTED,
+	EVENT_CLASS, /* the class of an end has another state, or another reason */
 };
+
+enum role {
+	ROLE_CLIENT,
+	ROLE_SERVER,
+};
+
+/* What is done with a class, or by a rule. */
+enum class_state {
+	CLASS_LEARNING, /* its sockets are watched and stay out of the map */
+	CLASS_HOPPING,
+	CLASS_STACK,
+};
+
+enum action {
+	ACTION_LEARNED, /* as the class says */
+	ACTION_ALWAYS,
+	ACTION_NEVER,
+};
+
+/* Why a class is kept on the stack: bits of class.reasons. New ones go at the end. */
+enum reason {
+	REASON_WAITALL,
+	REASON_OOB,
+	REASON_ZEROCOPY,
+	REASON_ERRQUEUE,
+	REASON_INTERRUPTED, /* a blocking read ended without bytes */
+	REASON_SIGNALS,     /* blocking reads, and handlers of signals that come at any time */
+	REASON_THREADS,     /* blocking reads in a process of several threads */
+	REASON_SPLICE,
+	REASON_UNSEEN,   /* bytes left the queue, and no recv() took them */
+	REASON_RCVLOWAT,
+	REASON_TIMESTAMPS,
+	REASON_PEEK_OFFSET,
+	REASON_DISCARD,  /* MSG_TRUNC throws bytes away unread */
+	REASON_FASTOPEN,
+	REASON_MEMORY_LIMIT,
+	/* From here on the class would lose, and may be looked at again. */
+	REASON_SHORT_LIVED,
+	REASON_SMALL_WRITES,
+	REASONS,
+};
+
+/* A class is a service in a role. */
+struct class_key {
+	__u64 cgroup; /* of the socket */
+	__u16 port;   /* of the server */
+	__u16 role;
+	__u32 unused;
+};
+
+/* What was learned about a class. All counters are since `since_ns`. */
+struct class_info {
+	__u64 since_ns;    /* CLOCK_MONOTONIC: when this state began */
+	__u64 seen_ns;     /* the last connection */
+	__u64 connections; /* that have closed */
+	__u64 reads;       /* that returned bytes */
+	__u64 read_bytes;
+	__u64 writes;
+	__u64 written_bytes;
+	__u64 burst_writes; /* small ones in a row without an answer, with Nagle on */
+	/* Since what it gains was last judged. */
+	__u32 recent_connections;
+	__u32 recent_messages;
+	__u32 state;   /* enum class_state */
+	__u32 reasons; /* bits of enum reason */
+};
+
+/* The first rule that matches an end decides for it. */
+struct rule {
+	__u64 cgroup; /* at or above that of the socket; 0: any */
+	__u32 cgroup_level;
+	__u32 action;     /* enum action */
+	__u16 first_port; /* of the server, 0 to 65535: any */
+	__u16 last_port;
+	__u8 roles;       /* bits of enum role */
+	__u8 prefix;      /* bits of `address` that either of the connection's addresses must have; 0: any */
+	__u16 unused;
+	__u8 address[16]; /* IPv4 as v4-mapped IPv6 */
+};
+
+#define MAX_RULES 64
 
 /* Per CPU. */
 struct traffic {
@@ -50,7 +134,11 @@ struct traffic {
 };
 
 struct gauge {
-	__u64 tracked; /* sockets that went into the map and are not closed */
+	__u64 tracked;  /* sockets that went into the map and are not closed */
+	__u64 observed; /* sockets that are watched for their class to learn from */
+	__u64 adopted;  /* connections' ends that existed before they went in */
+	__u32 turns;    /* of classes, from one state to another */
+	__u32 unused;
 };
 
 /* Written by user space only. */
@@ -67,18 +155,27 @@ struct config {
 	__u32 queue_messages; /* unread messages that hops may fill */
 	__u32 burst_messages; /* one-way sends in a row that make a burst */
 	__u32 burst_bytes;    /* only writes under this size do */
+	__u32 eager;          /* hop whatever no rule forbids, without learning */
+	__u32 rules;          /* how many of the rules are in force */
+	__u32 generation;     /* of the rules: ends look again when it changes */
+	__u32 learn_connections; /* what a class is judged by: so many closed connections */
+	__u32 learn_reads;       /* or so many reads */
+	__u32 least_messages;    /* a connection, both ways: fewer are not worth taking it in */
+	__u64 review_ns;         /* a class that would lose is looked at again this often */
 };
 
 struct event {
-	__u64 time_ns; /* CLOCK_MONOTONIC_COARSE */
+	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 cookie;
 	__u64 netns_cookie;
 	__u32 kind;    /* enum event_kind */
 	__u32 outcome; /* enum outcome, of EVENT_TO_STACK */
+	__u32 state;   /* enum class_state, of EVENT_CLASS */
+	__u32 reasons; /* bits of enum reason, of EVENT_CLASS */
 	__u16 family;
 	__u16 local_port;
 	__u16 remote_port;
-	__u16 is_server;
+	__u16 role;
 	__u8 local_address[16];
 	__u8 remote_address[16];
 };

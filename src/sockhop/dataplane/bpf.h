@@ -26,6 +26,7 @@ typedef _Bool bool;
 
 enum {
 	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_SOCKHASH = 18,
@@ -104,6 +105,7 @@ static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)
 static long (*const bpf_map_update_elem)(void *map, const void *key, const void *value,
 					 __u64 flags) = (void *)2;
 static long (*const bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
+static __u64 (*const bpf_ktime_get_ns)(void) = (void *)5;
 static __u64 (*const bpf_get_socket_cookie)(void *ctx) = (void *)46;
 static long (*const bpf_setsockopt)(void *ctx, int level, int name, void *value,
 				    int length) = (void *)49;
@@ -136,6 +138,7 @@ extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) WEAK_KSYM;
 #define read_only(type, address)                                                                   \
 	((type *)bpf_rdonly_cast((const void *)(long)(address), kernel_type_id(type)))
 #define field_exists(field) __builtin_preserve_field_info(field, 2)
+#define field_offset(pointer, field) __builtin_preserve_field_info((pointer)->field, 0)
 
 /* clang does not relocate a plain access to a bitfield, so the bytes that hold it are located,
  * loaded and shifted by hand. */

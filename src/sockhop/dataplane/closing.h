@@ -3,7 +3,7 @@
 #ifndef SOCKHOP_CLOSING_H
 #define SOCKHOP_CLOSING_H
 
-#include "account.h"
+#include "evidence.h"
 #include "peer.h"
 
 /* Two ticks of the clock and what is left of the first. */
@@ -49,17 +49,22 @@ INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *e
 {
 	__u64 cookie = bpf_get_socket_cookie(ctx);
 	struct seq_pair pair = end->pair;
-	struct seq_pair client_pair = end->is_server ? mirrored(pair) : pair;
+	struct seq_pair peer_pair = mirrored(pair);
 
+	if (end->is_over)
+		return;
+	end->is_over = 1;
+	is_over(end, tcp);
+	bpf_map_delete_elem(&arrived, &pair);
+	bpf_map_delete_elem(&arrived, &peer_pair);
+	trace(tcp, end, EVENT_CLOSED);
 	if (!end->tracked)
 		return;
 	end->tracked = 0;
 	__sync_fetch_and_add(&gauge.tracked, -1);
 	forget_seq(tcp, cookie);
-	bpf_map_delete_elem(&servers, &client_pair);
 	if (is_disconnect(tcp, end) || !has_unread(tcp))
 		bpf_map_delete_elem(&sockets, &pair);
-	trace(tcp, end, EVENT_CLOSED);
 }
 
 /* A close with unread bytes is a reset (RFC 2525, 2.17), but tcp_close() looks for them only in

@@ -3,8 +3,7 @@
 #ifndef SOCKHOP_DECIDE_H
 #define SOCKHOP_DECIDE_H
 
-#include "maps.h"
-#include "socket.h"
+#include "classes.h"
 
 /* After a shutdown or a close the stack has the right errors; tcp_bpf_sendmsg() looks at neither.
  * tcp_shutdown() leaves these two states as soon as there is no more to be sent. */
@@ -36,7 +35,8 @@ INLINE bool is_time(struct end *end)
 		return false;
 	end->jiffies = jiffies;
 	now = bpf_ktime_get_coarse_ns();
-	if (now - end->checked_ns < config.recheck_ns)
+	/* Signed: the coarse clock may be a tick behind the one that was read when the end went in. */
+	if ((__s64)(now - end->checked_ns) < (__s64)config.recheck_ns)
 		return false;
 	end->checked_ns = now;
 	return true;
@@ -164,6 +164,23 @@ INLINE bool should_wait(struct end *end, struct tcp_sock *me, struct tcp_sock *p
 	}
 }
 
+/* Whether the class of either end, or a rule, has turned against hops since they went in. */
+static __attribute__((noinline)) bool look_again(struct end *end, struct tcp_sock *me, struct tcp_sock *peer)
+{
+	return !end || state_of_pair(end, me, peer) == CLASS_STACK;
+}
+
+INLINE bool is_kept(struct end *end, struct tcp_sock *me, struct tcp_sock *peer)
+{
+	__u32 now = config.generation + gauge.turns;
+
+	if (end->looked != now) {
+		end->looked = now;
+		end->kept = look_again(end, me, peer);
+	}
+	return end->kept;
+}
+
 INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock *peer, __u32 size)
 {
 	__u32 unread;
@@ -174,6 +191,8 @@ INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock
 		return OUTCOME_NO_PEER;
 	if (!may_send(me) || !may_receive(peer))
 		return OUTCOME_CLOSING;
+	if (is_kept(end, me, peer))
+		return OUTCOME_CLASS;
 	if (must_show(end, me))
 		return OUTCOME_RECHECK;
 	if (is_nagle_burst(end, me, size))

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
-/* iter/tcp: taking sockets out of the map without loss, once hops are paused. Runs under each
- * socket's lock, in the network namespace of the process that reads it. */
+/* iter/tcp: taking sockets out of the map without loss: all of them, once hops are paused, or those that
+ * hop no more. Runs under each socket's lock, in the network namespace of the process that reads it. */
 #ifndef SOCKHOP_DRAIN_H
 #define SOCKHOP_DRAIN_H
 
+#include "decide.h"
 #include "peer.h"
 
 INLINE bool is_used(struct sk_psock *psock)
@@ -42,6 +43,17 @@ INLINE void give_back(struct tcp_sock *tcp, struct end *end)
 	end->is_held = end->tracked = 0;
 }
 
+/* Whether the socket has no more to do in the map: its class was turned, or its peer is not in. */
+INLINE bool is_done(struct tcp_sock *tcp, struct end *end)
+{
+	struct tcp_sock *peer;
+
+	if (config.closed)
+		return true;
+	peer = peer_of(end);
+	return !peer || !psock_of(peer) || look_again(end, tcp, peer);
+}
+
 SEC("iter/tcp")
 int sockhop_drain(struct bpf_iter__tcp *ctx)
 {
@@ -59,7 +71,7 @@ int sockhop_drain(struct bpf_iter__tcp *ctx)
 		return 0;
 	end = bpf_sk_storage_get(&ends, tcp, NULL, 0);
 	psock = psock_of(tcp);
-	if (!end || !psock)
+	if (!end || !psock || !is_done(tcp, end))
 		return 0;
 	pair = end->pair;
 	/* The deletion fails where the psock is of somebody else's map. */

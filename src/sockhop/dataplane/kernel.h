@@ -25,6 +25,26 @@ enum { O_NONBLOCK = 04000 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum { SOL_SOCKET = 1, SO_RCVBUF = 8 };
 enum { IPPROTO_TCP = 6, TCP_WINDOW_CLAMP = 10, TCP_USER_TIMEOUT = 18, TCP_NOTSENT_LOWAT = 25 };
+enum { TCP_BPF_SOCK_OPS_CB_FLAGS = 1008 };
+
+/* include/linux/socket.h */
+enum {
+	MSG_OOB = 0x1,
+	MSG_TRUNC = 0x20,
+	MSG_DONTWAIT = 0x40,
+	MSG_WAITALL = 0x100,
+	MSG_ERRQUEUE = 0x2000,
+	MSG_ZEROCOPY = 0x4000000,
+	MSG_FASTOPEN = 0x20000000,
+};
+
+enum { EINTR = 4, EAGAIN = 11, ERESTARTSYS = 512 };
+/* include/linux/sched.h: MAX_SCHEDULE_TIMEOUT, LONG_MAX: a socket without SO_RCVTIMEO. */
+#define NO_TIMEOUT ((long)(~0UL >> 1))
+
+/* include/net/sock.h: the kernel's own numbers are put in when the object is loaded. */
+enum sock_flags { SOCK_URGINLINE, SOCK_RCVTSTAMP, SOCK_ZEROCOPY };
+#define sock_flag(flag) (1ul << __builtin_preserve_enum_value(*(enum sock_flags *)flag, 1))
 
 /* sk_userlocks: the application chose sk_rcvbuf itself. */
 enum { SOCK_RCVBUF_LOCK = 2 };
@@ -71,6 +91,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	unsigned long skc_flags;
 	struct proto *skc_prot;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
@@ -86,6 +107,8 @@ typedef struct {
 /* 90ee6ed776c0 (6.13) turned the count, 1 for one reference, into a file_ref_t, 0 for one. */
 struct file {
 	unsigned int f_flags;
+	struct inode *f_inode;
+	void *private_data;
 	file_ref_t f_ref;
 };
 
@@ -93,16 +116,62 @@ struct file___before_6_13 {
 	atomic64_t f_count;
 };
 
+struct inode {
+	unsigned short i_mode;
+};
+
 struct socket {
 	struct file *file;
+	struct sock *sk;
 };
 
 struct signal_struct {
 	int nr_threads;
 };
 
+struct sigaction {
+	void *sa_handler;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+struct sighand_struct {
+	struct k_sigaction action[64];
+};
+
 struct task_struct {
 	struct signal_struct *signal;
+	struct sighand_struct *sighand;
+	struct files_struct *files;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+	int level;
+	struct cgroup *ancestors[];
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
+struct mem_cgroup {
+	bool tcpmem_active;
 };
 
 struct sk_buff_head {
@@ -120,6 +189,12 @@ struct sock {
 	int sk_forward_alloc;
 	int sk_rcvlowat;
 	int sk_err;
+	int sk_peek_off;
+	long sk_rcvtimeo;
+	__u32 sk_tsflags;
+	__u16 sk_protocol;
+	struct sock_cgroup_data sk_cgrp_data;
+	struct mem_cgroup *sk_memcg;
 	__u8 sk_userlocks;
 	__u8 sk_kern_sock : 1;
 	__u8 sk_shutdown;
@@ -134,9 +209,14 @@ struct inet_sock {
 
 struct tcp_ulp_ops;
 
+struct inet_bind_bucket {
+	signed char fastreuse;
+};
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	const struct tcp_ulp_ops *icsk_ulp_ops;
+	struct inet_bind_bucket *icsk_bind_hash;
 };
 
 struct tcp_sock {
@@ -152,6 +232,8 @@ struct tcp_sock {
 	__u32 window_clamp;
 	__u8 nonagle : 4;
 	__u8 repair : 1;
+	__u8 recvmsg_inq : 1;
+	__u16 urg_data;
 	bool is_mptcp;
 };
 

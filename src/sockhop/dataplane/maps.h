@@ -40,8 +40,11 @@ struct end {
 	__u32 recheck_pending;
 	__u32 outcome;     /* of the last message */
 	__u32 disconnects; /* sk_disconnects when the socket went in */
-	__u32 is_server;
+	struct class_key class;
 	__u32 tracked;     /* counted, and in the map unless the application has closed it */
+	__u32 looked;      /* at the classes of both ends: see is_kept() */
+	__u32 kept;        /* on the stack, by a class or a rule */
+	__u32 is_over;     /* closed */
 	__u32 on_stack;    /* the stack carries the stream for long: see set_window() */
 	__u32 wait;        /* the sender is to wait until all has left: see hold_back() */
 	__u32 is_held;     /* and we have set TCP_NOTSENT_LOWAT for it */
@@ -53,6 +56,23 @@ struct end {
 	__u64 mark_bytes;
 	__u32 hopped_messages;
 	__u32 mark_messages;
+	/* What the end's class has yet to hear of, and what else it takes to judge it: see learn.bpf.h. */
+	__u32 observed;
+	__u32 first_seq;   /* copied_seq when the observation began */
+	__u64 taken;       /* bytes that recv() has taken since */
+	__u32 reads;
+	__u32 writes;
+	__u32 burst_writes;
+	__u32 writes_in_a_row;
+	__u64 read_bytes;
+	__u64 written_bytes;
+};
+
+/* A handshake between its SYN and its last ACK. */
+struct handshake {
+	struct where client; /* nobody yet, until it is established */
+	__u32 state;         /* enum class_state: what the ends that were asked so far allow */
+	__u32 unused;
 };
 
 struct {
@@ -76,17 +96,17 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 16384);
 	__type(key, struct seq_pair);
-	__type(value, struct where);
+	__type(value, struct handshake);
 } handshakes SEC(".maps");
 
-/* Server ends, by the client's pair, until the client has looked. */
+/* An end by the pair of its peer, until the peer has looked. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 65536);
 	__type(key, struct seq_pair);
 	__type(value, struct where);
-} servers SEC(".maps");
+} arrived SEC(".maps");
 
 /* The next sequence number that the one queue of a socket expects from TCP, by socket cookie.
  * Socket storage is not available to sk_skb programs. */
@@ -106,6 +126,54 @@ struct {
 	__type(key, __u64);
 	__type(value, __u32);
 } last_seq SEC(".maps");
+
+/* What was learned. The service pins it where it outlives the service. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, struct class_key);
+	__type(value, struct class_info);
+} classes SEC(".maps");
+
+/* The first config.rules of them are in force. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_RULES);
+	__type(key, __u32);
+	__type(value, struct rule);
+} rules SEC(".maps");
+
+/* While pairs are sought among connections that exist already: see discover.bpf.h. */
+struct candidate {
+	__u64 cookie;
+	__u32 role;
+	__u32 unused;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct seq_pair);
+	__type(value, struct candidate);
+} candidates SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct seq_pair);
+} matches SEC(".maps");
+
+/* The cgroups that are watched, by their ids, for connections that exist already. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u32);
+} scopes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -6,19 +6,16 @@
 #include "maps.h"
 #include "socket.h"
 
-/* A client learns where its server is when it first needs to: the server came after it. */
-INLINE void find_server(struct end *end)
+/* Of two ends one was there first: it learns where the other is when it first needs to. */
+INLINE void find_peer(struct end *end)
 {
 	struct seq_pair pair = end->pair;
-	struct where *server;
+	struct where *peer = bpf_map_lookup_elem(&arrived, &pair);
 
-	if (end->is_server)
+	if (!peer)
 		return;
-	server = bpf_map_lookup_elem(&servers, &pair);
-	if (!server)
-		return;
-	end->peer = *server;
-	bpf_map_delete_elem(&servers, &pair);
+	end->peer = *peer;
+	bpf_map_delete_elem(&arrived, &pair);
 }
 
 /* The other end, or NULL where there is none, or none any more. */
@@ -27,7 +24,7 @@ INLINE struct tcp_sock *peer_of(struct end *end)
 	struct tcp_sock *peer;
 
 	if (!end->peer.cookie)
-		find_server(end);
+		find_peer(end);
 	peer = read_only(struct tcp_sock, end->peer.sock);
 	return end->peer.cookie && cookie_of(peer) == end->peer.cookie ? peer : NULL;
 }

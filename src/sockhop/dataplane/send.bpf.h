@@ -53,7 +53,7 @@ int sockhop_send(struct sk_msg_md *msg)
 	if (!end)
 		return SK_PASS;
 	if (!end->peer.cookie)
-		find_server(end);
+		find_peer(end);
 	me = read_only(struct tcp_sock, kern->sk);
 	peer = read_only(struct tcp_sock, end->peer.sock);
 	outcome = decide(end, me, peer, size);

@@ -3,7 +3,10 @@
 #include "connections.bpf.h"
 #include "send.bpf.h"
 #include "queue.bpf.h"
+#include "learn.bpf.h"
 #include "drain.bpf.h"
+#include "discover.bpf.h"
+#include "adopt.bpf.h"
 
 /* To the kernel these programs are GPL: they call helpers that ask for it. */
 char _license[] SEC("license") = "GPL";

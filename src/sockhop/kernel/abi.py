@@ -19,6 +19,7 @@ class Outcome(IntEnum):
     RCVLOWAT = 9
     MEMORY = 10
     WINDOW = 11
+    CLASS = 12
 
 
 class Refusal(IntEnum):
@@ -40,6 +41,53 @@ class EventKind(IntEnum):
     HOP_ON = 2
     TO_STACK = 3
     CLOSED = 4
+    ADOPTED = 5
+    CLASS = 6
+
+
+class Role(IntEnum):
+    """An end's part in its connection."""
+
+    CLIENT = 0
+    SERVER = 1
+
+
+class ClassState(IntEnum):
+    """What is done with the sockets of a class."""
+
+    LEARNING = 0
+    HOPPING = 1
+    STACK = 2
+
+
+class Action(IntEnum):
+    """What a rule says of the ends that it matches."""
+
+    LEARNED = 0
+    ALWAYS = 1
+    NEVER = 2
+
+
+class Reason(IntEnum):
+    """Why a class is kept on the stack: bits of ``ClassInfo.reasons``."""
+
+    WAITALL = 0
+    OOB = 1
+    ZEROCOPY = 2
+    ERRQUEUE = 3
+    INTERRUPTED = 4
+    SIGNALS = 5
+    THREADS = 6
+    SPLICE = 7
+    UNSEEN = 8
+    RCVLOWAT = 9
+    TIMESTAMPS = 10
+    PEEK_OFFSET = 11
+    DISCARD = 12
+    FASTOPEN = 13
+    MEMORY_LIMIT = 14
+    SHORT_LIVED = 15
+    SMALL_WRITES = 16
 
 
 class Traffic(ctypes.Structure):
@@ -68,13 +116,72 @@ class Config(ctypes.Structure):
         ("queue_messages", ctypes.c_uint32),
         ("burst_messages", ctypes.c_uint32),
         ("burst_bytes", ctypes.c_uint32),
+        ("eager", ctypes.c_uint32),
+        ("rules", ctypes.c_uint32),
+        ("generation", ctypes.c_uint32),
+        ("learn_connections", ctypes.c_uint32),
+        ("learn_reads", ctypes.c_uint32),
+        ("least_messages", ctypes.c_uint32),
+        ("review_ns", ctypes.c_uint64),
     )
 
 
 class Gauge(ctypes.Structure):
     """``struct gauge``: what goes up and down."""
 
-    _fields_ = (("tracked", ctypes.c_uint64),)
+    _fields_ = (
+        ("tracked", ctypes.c_uint64),
+        ("observed", ctypes.c_uint64),
+        ("adopted", ctypes.c_uint64),
+        ("turns", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
+    )
+
+
+class ClassKey(ctypes.Structure):
+    """``struct class_key``: a service in a role."""
+
+    _fields_ = (
+        ("cgroup", ctypes.c_uint64),
+        ("port", ctypes.c_uint16),
+        ("role", ctypes.c_uint16),
+        ("unused", ctypes.c_uint32),
+    )
+
+
+class ClassInfo(ctypes.Structure):
+    """``struct class_info``: what was learned about a class."""
+
+    _fields_ = (
+        ("since_ns", ctypes.c_uint64),
+        ("seen_ns", ctypes.c_uint64),
+        ("connections", ctypes.c_uint64),
+        ("reads", ctypes.c_uint64),
+        ("read_bytes", ctypes.c_uint64),
+        ("writes", ctypes.c_uint64),
+        ("written_bytes", ctypes.c_uint64),
+        ("burst_writes", ctypes.c_uint64),
+        ("recent_connections", ctypes.c_uint32),
+        ("recent_messages", ctypes.c_uint32),
+        ("state", ctypes.c_uint32),
+        ("reasons", ctypes.c_uint32),
+    )
+
+
+class Rule(ctypes.Structure):
+    """``struct rule``: the first that matches an end decides for it."""
+
+    _fields_ = (
+        ("cgroup", ctypes.c_uint64),
+        ("cgroup_level", ctypes.c_uint32),
+        ("action", ctypes.c_uint32),
+        ("first_port", ctypes.c_uint16),
+        ("last_port", ctypes.c_uint16),
+        ("roles", ctypes.c_uint8),
+        ("prefix", ctypes.c_uint8),
+        ("unused", ctypes.c_uint16),
+        ("address", ctypes.c_uint8 * 16),
+    )
 
 
 class Event(ctypes.Structure):
@@ -86,10 +193,12 @@ class Event(ctypes.Structure):
         ("netns_cookie", ctypes.c_uint64),
         ("kind", ctypes.c_uint32),
         ("outcome", ctypes.c_uint32),
+        ("state", ctypes.c_uint32),
+        ("reasons", ctypes.c_uint32),
         ("family", ctypes.c_uint16),
         ("local_port", ctypes.c_uint16),
         ("remote_port", ctypes.c_uint16),
-        ("is_server", ctypes.c_uint16),
+        ("role", ctypes.c_uint16),
         ("local_address", ctypes.c_uint8 * 16),
         ("remote_address", ctypes.c_uint8 * 16),
     )

@@ -15,8 +15,10 @@ from sockhop.errors import Unsupported
 
 BPF_CGROUP_SOCK_OPS = 3
 BPF_SK_MSG_VERDICT = 7
+BPF_TRACE_RAW_TP = 23
 BPF_TRACE_ITER = 28
 BPF_SK_SKB_VERDICT = 38
+BPF_PERF_EVENT = 41
 
 RING_SAMPLE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _PRINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
@@ -85,7 +87,9 @@ object_find_map = _pointer_call("bpf_object__find_map_by_name", _p, _s)
 object_find_program = _pointer_call("bpf_object__find_program_by_name", _p, _s)
 map_fd = _int_call("bpf_map__fd", _p)
 map_set_max_entries = _int_call("bpf_map__set_max_entries", _p, _u32)
+map_reuse_fd = _int_call("bpf_map__reuse_fd", _p, _i)
 map_set_autocreate = _int_call("bpf_map__set_autocreate", _p, ctypes.c_bool)
+program_set_autoload = _int_call("bpf_program__set_autoload", _p, ctypes.c_bool)
 program_fd = _int_call("bpf_program__fd", _p)
 program_set_expected_attach_type = _int_call("bpf_program__set_expected_attach_type", _p, _i)
 program_set_log_buf = _int_call("bpf_program__set_log_buf", _p, _p, ctypes.c_size_t)
@@ -95,6 +99,10 @@ obj_get = _int_call("bpf_obj_get", _s)
 obj_get_info_by_fd = _int_call("bpf_obj_get_info_by_fd", _i, _p, ctypes.POINTER(_u32))
 map_lookup_elem = _int_call("bpf_map_lookup_elem", _i, _p, _p)
 map_get_next_key = _int_call("bpf_map_get_next_key", _i, _p, _p)
+map_lookup_and_delete_batch = _int_call(
+    "bpf_map_lookup_and_delete_batch", _i, _p, _p, _p, _p, ctypes.POINTER(_u32), _p
+)
+map_delete_elem = _int_call("bpf_map_delete_elem", _i, _p)
 map_update_elem = _int_call("bpf_map_update_elem", _i, _p, _p, _u64)
 prog_attach = _int_call("bpf_prog_attach", _i, _i, _i, ctypes.c_uint)
 link_create = _int_call("bpf_link_create", _i, _i, _i, _p)

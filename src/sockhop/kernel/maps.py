@@ -9,6 +9,9 @@ from typing import TypeVar
 from sockhop.kernel import libbpf
 
 S = TypeVar("S", bound=ctypes.Structure)
+V = TypeVar("V", bound=ctypes.Structure)
+Simple = ctypes.c_uint32 | ctypes.c_uint64
+_BATCH = 4096
 ZERO = ctypes.c_uint32(0)
 
 
@@ -69,6 +72,46 @@ def count_keys(fd: int) -> int:
             seen.add(key.raw)
             previous = key  # the kernel reads it before it writes the next
     return len(seen)
+
+
+def items(fd: int, key_type: type[S], value_type: type[V]) -> Iterator[tuple[S, V]]:
+    """Yield the elements of a hash. One that changes meanwhile may show an element twice, or not at all."""
+    previous = None
+    for _ in range(2 * info(fd, MapInfo).max_entries):
+        key, value = key_type(), value_type()
+        try:
+            libbpf.map_get_next_key(fd, previous, ctypes.byref(key))
+        except FileNotFoundError:
+            return
+        previous = ctypes.byref(key)
+        with suppress(FileNotFoundError):  # it has gone meanwhile
+            libbpf.map_lookup_elem(fd, previous, ctypes.byref(value))
+            yield key, value
+
+
+def put(fd: int, key: Simple, value: ctypes.Structure | Simple) -> None:
+    """Set an element."""
+    libbpf.map_update_elem(fd, ctypes.byref(key), ctypes.byref(value), 0)
+
+
+def delete(fd: int, key: ctypes.Structure | ctypes.c_uint64) -> None:
+    """Delete an element, if it is there."""
+    with suppress(FileNotFoundError):
+        libbpf.map_delete_elem(fd, ctypes.byref(key))
+
+
+def empty(fd: int) -> None:
+    """Delete every element of a hash, a batch at a time."""
+    about = info(fd, MapInfo)
+    position = ctypes.create_string_buffer(max(about.key_size, 4))
+    keys = ctypes.create_string_buffer(about.key_size * _BATCH)
+    values = ctypes.create_string_buffer(about.value_size * _BATCH)
+    start = None
+    with suppress(FileNotFoundError):  # the end
+        while True:
+            count = ctypes.c_uint32(_BATCH)
+            libbpf.map_lookup_and_delete_batch(fd, start, position, keys, values, ctypes.byref(count), None)
+            start = position
 
 
 def run_iterator(link: int) -> bytes:

@@ -1,7 +1,7 @@
 """Loading the compiled data plane."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,8 +46,16 @@ class LoadedObject:
 
 
 @contextmanager
-def loaded(max_entries: dict[str, int], path: Path | None = None) -> Iterator[LoadedObject]:
+def loaded(
+    max_entries: dict[str, int],
+    path: Path | None = None,
+    *,
+    reused: dict[str, int] | None = None,
+    without: Iterable[str] = (),
+) -> Iterator[LoadedObject]:
     """Load the object with these map sizes.
+
+    ``reused`` gives descriptors of maps that exist already, by name; ``without`` names programs to leave out.
 
     Raises :class:`BadObject` for a file that libbpf cannot read, :class:`NotPermitted` and
     :class:`Unsupported` for one that this kernel refuses, with the verifier's last lines.
@@ -60,15 +68,19 @@ def loaded(max_entries: dict[str, int], path: Path | None = None) -> Iterator[Lo
         except OSError as error:
             raise BadObject(f"the data plane {path} is damaged ({error.strerror}). Reinstall sockhop") from error
         try:
-            _load(handle, max_entries, said)
+            for name, size in max_entries.items():
+                libbpf.map_set_max_entries(libbpf.object_find_map(handle, name.encode()), size)
+            for name, fd in (reused or {}).items():
+                libbpf.map_reuse_fd(libbpf.object_find_map(handle, name.encode()), fd)
+            for name in without:
+                libbpf.program_set_autoload(libbpf.object_find_program(handle, name.encode()), False)
+            _load(handle, said)
             yield LoadedObject(handle)
         finally:
             libbpf.object_close(handle)
 
 
-def _load(handle: int, max_entries: dict[str, int], said: list[str]) -> None:
-    for name, size in max_entries.items():
-        libbpf.map_set_max_entries(libbpf.object_find_map(handle, name.encode()), size)
+def _load(handle: int, said: list[str]) -> None:
     # libbpf 1.1 knows SEC("sk_skb") only, without the kind of verdict that one queue needs.
     queue = libbpf.object_find_program(handle, b"sockhop_queue")
     libbpf.program_set_expected_attach_type(queue, libbpf.BPF_SK_SKB_VERDICT)

@@ -1,0 +1,74 @@
+"""Classes: services in a role, and what was learned about them."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sockhop.kernel import maps
+from sockhop.kernel.abi import ClassInfo, ClassKey, ClassState, Reason, Role
+
+
+@dataclass(frozen=True)
+class Class:
+    """One class. Numbers are since it began to learn; sizes are in bytes.
+
+    ``cgroup`` is the cgroup's id; ``state`` is ``learning``, ``hopping`` or ``stack``; ``reasons`` say why it is
+    kept on the stack.
+    """
+
+    cgroup: int
+    port: int
+    role: str
+    state: str
+    reasons: tuple[str, ...]
+    connections: int
+    reads: int
+    read_bytes: int
+    writes: int
+    written_bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object of ``classes --json``."""
+        return asdict(self)
+
+    def key(self) -> ClassKey:
+        """Return what the class is found by in the kernel."""
+        return ClassKey(self.cgroup, self.port, Role[self.role.upper()])
+
+
+def read_classes(fd: int) -> list[Class]:
+    """Return what the map of classes has, by cgroup, port and role."""
+    found = [_class(key, info) for key, info in maps.items(fd, ClassKey, ClassInfo)]
+    return sorted(found, key=lambda known: (known.cgroup, known.port, known.role))
+
+
+def forget_classes(fd: int, known: list[Class]) -> None:
+    """Remove classes: their services are new to sockhop from now on."""
+    for each in known:
+        maps.delete(fd, each.key())
+
+
+def paths(known: list[Class], where: dict[int, Path]) -> dict[int, str]:
+    """Return how to show the cgroups of these classes, by id; one that is gone is shown by its id."""
+    return {each.cgroup: str(where.get(each.cgroup, f"(gone: {each.cgroup})")) for each in known}
+
+
+def reasons(bits: int) -> tuple[str, ...]:
+    """Return the names of the reasons in ``bits``."""
+    return tuple(reason.name.lower() for reason in Reason if bits & 1 << reason)
+
+
+def _class(key: ClassKey, info: ClassInfo) -> Class:
+    return Class(
+        key.cgroup,
+        key.port,
+        Role(key.role).name.lower(),
+        # A hazard that was seen at the very moment of a judgement has the last word.
+        ClassState(ClassState.STACK if info.reasons else info.state).name.lower(),
+        reasons(info.reasons),
+        info.connections,
+        info.reads,
+        info.read_bytes,
+        info.writes,
+        info.written_bytes,
+    )

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* iter/tcp: taking observed pairs into the map, once both classes hop. Runs under each socket's lock. */
+#ifndef SOCKHOP_ADOPT_H
+#define SOCKHOP_ADOPT_H
+
+#include "entering.h"
+#include "evidence.h"
+#include "peer.h"
+
+/* A thread that is blocked in recv(), or on its way there, would look only at TCP's own queue. */
+INLINE bool does_not_block(struct tcp_sock *tcp)
+{
+	struct file *file = sock_of(tcp)->sk_socket->file;
+
+	return file && file->f_flags & O_NONBLOCK;
+}
+
+INLINE bool is_ready(struct tcp_sock *tcp)
+{
+	return state_of(tcp) == TCP_ESTABLISHED && !sock_of(tcp)->sk_shutdown && !tcp->urg_data &&
+	       does_not_block(tcp);
+}
+
+INLINE bool may_enter(struct tcp_sock *tcp, struct end *end)
+{
+	struct tcp_sock *peer = peer_of(end);
+
+	return peer && is_ready(tcp) && is_ready(peer) && !hazards_of_socket(tcp) && may_hop(tcp) &&
+	       !is_full(end->class.role) && state_of_pair(end, tcp, peer) == CLASS_HOPPING;
+}
+
+SEC("iter/tcp")
+int sockhop_adopt(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	int flags = BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+	struct tcp_sock *tcp;
+	struct seq_pair pair;
+	struct end *end;
+
+	tcp = common ? bpf_skc_to_tcp_sock(common) : NULL;
+	if (!tcp || config.closed)
+		return 0;
+	end = bpf_sk_storage_get(&ends, tcp, NULL, 0);
+	if (!end || end->is_over || end->tracked || psock_of(tcp) || !may_enter(tcp, end))
+		return 0;
+	if (bpf_setsockopt(tcp, IPPROTO_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags)) ||
+	    !expect(tcp))
+		return 0;
+	pair = end->pair;
+	if (bpf_map_update_elem(&sockets, &pair, tcp, BPF_NOEXIST)) {
+		expect_no_more(tcp);
+		count_refusal(REFUSED_BUSY);
+		return 0;
+	}
+	observe_no_more(end);
+	is_in(tcp, tcp, end);
+	/* What the stack carried until now says nothing of firewalls: hops have to be earned first. */
+	end->epoch = config.epoch - 1;
+	__sync_fetch_and_add(&gauge.adopted, 1);
+	trace(tcp, end, EVENT_ADOPTED);
+	return 0;
+}
+
+#endif

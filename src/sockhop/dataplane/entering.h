@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* How a socket becomes an end that is observed, or one that is in the map. */
+#ifndef SOCKHOP_ENTERING_H
+#define SOCKHOP_ENTERING_H
+
+#include "classes.h"
+#include "hazards.h"
+
+/* More than the largest count that can pass the test below at once: one a CPU. */
+#define CAPACITY_SLACK 1024
+
+INLINE bool is_kernel_or_ulp(struct tcp_sock *tcp)
+{
+	/* sk_kern_sock: NFS, nvme-tcp, ceph read with callbacks of their own. */
+	if (bitfield(sock_of(tcp), sk_kern_sock)) {
+		count_refusal(REFUSED_KERNEL_SOCKET);
+		return true;
+	}
+	/* sk_psock_init() would say EINVAL. */
+	if (tcp->inet_conn.icsk_ulp_ops) {
+		count_refusal(REFUSED_ULP);
+		return true;
+	}
+	return false;
+}
+
+INLINE bool may_hop(struct tcp_sock *tcp)
+{
+	if (is_kernel_or_ulp(tcp))
+		return false;
+	if (field_exists(tcp->is_mptcp) && tcp->is_mptcp) {
+		count_refusal(REFUSED_MPTCP);
+		return false;
+	}
+	if (bitfield(tcp, repair)) {
+		count_refusal(REFUSED_REPAIR);
+		return false;
+	}
+	return true;
+}
+
+INLINE bool is_full(enum role role)
+{
+	bool is_server = role == ROLE_SERVER;
+
+	/* A client needs room for its server too. */
+	if (gauge.tracked + (is_server ? 1 : 2) <= config.capacity + (is_server ? CAPACITY_SLACK : 0))
+		return false;
+	count_refusal(REFUSED_MAP_FULL);
+	return true;
+}
+
+INLINE struct where here(struct tcp_sock *tcp, struct end *end)
+{
+	return (struct where){
+		.cookie = cookie_of(tcp),
+		.sock = (__u64)(long)tcp,
+		.end = (__u64)(long)end,
+	};
+}
+
+/* A socket that was disconnected and connected again has an old one. */
+INLINE void begin(struct end *end, struct tcp_sock *tcp, struct seq_pair pair, struct class_key *class)
+{
+	struct sock *sk = sock_of(tcp);
+
+	__builtin_memset(end, 0, sizeof(*end));
+	end->pair = pair;
+	end->class = *class;
+	end->checked_ns = bpf_ktime_get_ns();
+	end->epoch = config.epoch;
+	end->disconnects = field_exists(sk->sk_disconnects) ? sk->sk_disconnects : 0;
+	end->outcome = OUTCOME_HOP;
+	end->first_seq = tcp->copied_seq;
+}
+
+INLINE void observe(struct end *end)
+{
+	end->observed = 1;
+	__sync_fetch_and_add(&gauge.observed, 1);
+}
+
+/* Hops do not feed TCP's autotuning (tcp_rcv_space_adjust sees no sequence numbers move), so a socket
+ * that nobody has set one for gets the receive buffer that a bulk reader would have tuned itself. */
+INLINE void make_room(void *ctx, struct tcp_sock *tcp)
+{
+	int half = config.rcvbuf / 2; /* sk_setsockopt() doubles it */
+
+	if (!(sock_of(tcp)->sk_userlocks & SOCK_RCVBUF_LOCK) &&
+	    (__u32)sock_of(tcp)->sk_rcvbuf < config.rcvbuf)
+		bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
+}
+
+INLINE bool expect(struct tcp_sock *tcp)
+{
+	__u64 cookie = cookie_of(tcp);
+	/* Not rcv_nxt: a segment that is half read when the socket goes in is taken from its first byte. */
+	__u32 expected = tcp->copied_seq;
+
+	return !bpf_map_update_elem(&next_seq, &cookie, &expected, BPF_ANY);
+}
+
+INLINE void expect_no_more(struct tcp_sock *tcp)
+{
+	__u64 cookie = cookie_of(tcp);
+
+	bpf_map_delete_elem(&next_seq, &cookie);
+}
+
+/* `ctx` and `tcp` are what bpf_setsockopt() takes, and what we can read: in sock_ops not the same. */
+INLINE void is_in(void *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	end->tracked = 1;
+	make_room(ctx, tcp);
+	__sync_fetch_and_add(&gauge.tracked, 1);
+}
+
+/* Puts the socket into the map. EBUSY: a program of somebody else's holds it (sock_map_link). */
+INLINE bool enter(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
+{
+	struct seq_pair pair = end->pair;
+
+	if (!expect(tcp)) {
+		count_refusal(REFUSED_MAP_FULL);
+		return false;
+	}
+	if (bpf_sock_hash_update(ctx, &sockets, &pair, BPF_NOEXIST)) {
+		expect_no_more(tcp);
+		count_refusal(REFUSED_BUSY);
+		return false;
+	}
+	is_in(ctx, tcp, end);
+	return true;
+}
+
+/* Does with a new socket what `state` says. Returns its end, or NULL: it is plain TCP's. */
+INLINE struct end *go_in(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct seq_pair pair,
+			 struct class_key *class, enum class_state state)
+{
+	struct bpf_sock *sk = ctx->sk;
+	int flags = BPF_SOCK_OPS_STATE_CB_FLAG;
+	struct end *end;
+
+	if (!sk || state == CLASS_STACK || !may_hop(tcp))
+		return NULL;
+	if (state == CLASS_HOPPING && is_full(class->role))
+		return NULL;
+	bpf_get_socket_cookie(ctx); /* makes one */
+	end = bpf_sk_storage_get(&ends, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	/* Nested scopes call this program once each. */
+	if (!end || end->tracked || end->observed)
+		return NULL;
+	begin(end, tcp, pair, class);
+	if (state == CLASS_LEARNING) {
+		observe(end);
+	} else {
+		if (!enter(ctx, tcp, end))
+			return NULL;
+		flags |= BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+	}
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | flags);
+	return end;
+}
+
+#endif
