@@ -132,7 +132,7 @@ class Hop:
         """An accelerator for one sample."""
         cgroup = self.machine.child("hop")
         try:
-            with sockhop.Accelerator(cgroup=str(cgroup)) as hops:
+            with sockhop.Accelerator(cgroup=str(cgroup), mode="eager") as hops:
                 yield HopSession(cgroup, hops)
         except SockhopError as error:
             raise Failed(f"sockhop: {error}") from error

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.connections import Connection, receive
-from tests.cli.sandbox import PROGRAM, SOCKHOP, Process, Sandbox
+from tests.cli.sandbox import PROGRAM, SOCKHOP, Process, Sandbox, eagerly
 
 # At how many moments of each verb. SIGTERM is no different from SIGKILL, but where run passes it on.
 MOMENTS = {signal.SIGKILL: 12, signal.SIGINT: 20, signal.SIGTERM: 10}
@@ -30,7 +30,8 @@ class Stepper:
         """Run a verb; ``signal`` comes to it at its ``step``."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(json.dumps({"verb": verb, **more}), file=self.process.stdin, flush=True)
+        eager = eagerly([str(SOCKHOP), *verb])[1:]
+        print(json.dumps({"verb": eager, **more}), file=self.process.stdin, flush=True)
         answer: dict[str, Any] = json.loads(self.process.stdout.readline())
         for one in (answer, answer["meanwhile"]):
             assert "Traceback" not in (one["err"] if one else "")

@@ -198,7 +198,7 @@ def test_somebody_elses_program_holds_the_sockets(sandbox: Sandbox) -> None:
     """A socket belongs to one sockmap program only: the others leave it alone, and count it."""
     sandbox.ok("up", "--all")
     scope = sandbox.cgroup()
-    with sockhop.Accelerator(scope) as theirs, sandbox.connection(scope) as pair:
+    with sockhop.Accelerator(scope, mode="eager") as theirs, sandbox.connection(scope) as pair:
         pair.talk(10)
         shown = sandbox.status()
         assert shown.sockets.refused["busy"] > 0

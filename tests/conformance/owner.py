@@ -131,7 +131,7 @@ class InItsOwn:
 
 _HOLD_UP = """
 import sys, sockhop
-with sockhop.Accelerator(sys.argv[1]):
+with sockhop.Accelerator(sys.argv[1], mode="eager"):
     print("up", flush=True)
     sys.stdin.read()
 """

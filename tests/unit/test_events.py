@@ -21,7 +21,7 @@ def test_ipv4_and_ipv6_addresses_are_written_as_usual() -> None:
     assert events.line(four) == events.Line(
         1.5, "connected", "client", "127.0.0.1:40000", "10.1.2.3:80", 7, 9, None
     )
-    six = event(EventKind.PAIRED, family=socket.AF_INET6, is_server=1)
+    six = event(EventKind.PAIRED, family=socket.AF_INET6, role=1)
     six.local_address[15] = 1
     six.remote_address[:] = list(socket.inet_pton(socket.AF_INET6, "2001:db8::2"))
     line = events.line(six)

@@ -20,9 +20,11 @@ def test_defaults_are_the_documented_ones() -> None:
         ("capacity", MAX_CAPACITY),
         ("recheck_seconds", 0.001),
         ("recheck_seconds", 86400),
+        ("review_seconds", 0.001),
+        ("mode", "eager"),
     ],
 )
-def test_limits_are_allowed(name: str, value: float) -> None:
+def test_limits_are_allowed(name: str, value: float | str) -> None:
     assert getattr(Settings(**{name: value}), name) == value  # type: ignore[arg-type]
 
 
@@ -38,6 +40,8 @@ def test_limits_are_allowed(name: str, value: float) -> None:
         ("recheck_seconds", 86401),
         ("recheck_seconds", math.inf),
         ("recheck_seconds", math.nan),
+        ("review_seconds", 0),
+        ("review_seconds", 86401),
     ],
 )
 def test_beyond_them_is_refused_with_the_value_and_the_range(name: str, value: float) -> None:
@@ -45,12 +49,24 @@ def test_beyond_them_is_refused_with_the_value_and_the_range(name: str, value: f
         Settings(**{name: value})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Settings)[2:], ids=lambda field: field.name)
+COUNTS = [
+    field
+    for field in dataclasses.fields(Settings)
+    if field.name not in ("mode", "capacity", "recheck_seconds", "review_seconds")
+]
+
+
+@pytest.mark.parametrize("field", COUNTS, ids=lambda field: field.name)
 def test_limits_fit_what_the_kernel_counts_with(field: "dataclasses.Field[int]") -> None:
     for value in (-1, 1 << 31):
         with pytest.raises(SockhopError, match=rf"{field.name} {value}: give"):
-            Settings(**{field.name: value})
-    assert getattr(Settings(**{field.name: 7}), field.name) == 7
+            Settings(**{field.name: value})  # type: ignore[arg-type]
+    assert getattr(Settings(**{field.name: 7}), field.name) == 7  # type: ignore[arg-type]
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    with pytest.raises(SockhopError, match="mode 'fast': give one of auto, eager"):
+        Settings(mode="fast")
 
 
 def test_settings_are_documented_and_fixed() -> None:

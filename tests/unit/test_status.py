@@ -7,7 +7,7 @@ from sockhop.kernel.abi import Outcome, Refusal, Traffic
 
 # DESIGN of the JSON: names may be added, never renamed.
 REASONS = ["unread", "full", "recheck", "no_peer", "paused", "nagle_burst", "redirect_failed"]
-ADDED_REASONS = ["closing", "rcvlowat", "memory", "window"]
+ADDED_REASONS = ["closing", "rcvlowat", "memory", "window", "class"]
 REFUSALS = ["map_full", "kernel_socket", "mptcp", "ulp", "busy"]
 ADDED_REFUSALS = ["repair"]
 
