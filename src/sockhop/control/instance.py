@@ -8,7 +8,7 @@ Everything that keeps traffic right is in these pins and needs no process:
     rules       the user's                             scopes    ids of the cgroups
     candidates, matches   of the search for pairs
     connections the sock_ops program                   drain, discover, adopt   iterator links
-    received, sent, splices   links of the tracepoints, unless eager
+    received, sent, splices…  links of what watches applications, unless eager
     scope-ID    a link of that program to the cgroup with this id
 
 The maps' last reference must not go while sockets are inside: the kernel would throw away what is unread
@@ -17,9 +17,10 @@ The maps' last reference must not go while sockets are inside: the kernel would 
 
 import ctypes
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from sockhop.control import status
 from sockhop.control.classes import Class, forget_classes, read_classes
 from sockhop.control.settings import Settings
 from sockhop.errors import BadScope, KernelError, NotOurs
-from sockhop.kernel import cgroups, libbpf, maps, namespaces, objects, tracepoints
+from sockhop.kernel import cgroups, libbpf, maps, namespaces, objects, watching
 from sockhop.kernel.abi import MAGIC, ClassInfo, ClassKey, Config, Event, Gauge, Rule, Traffic
 from sockhop.version import __version__
 
@@ -41,8 +42,8 @@ _MAPS = {
     },
 }
 _ITERATORS = ("drain", "discover", "adopt")
-# What watches applications, by the name of its pin.
-_WATCHERS = ("received", "sent", "splices")
+# What watches applications, unless eager.
+_WATCHERS = ("received", "sent", "splice_watched", "splice_called", "operations")
 # CAPACITY_SLACK of entering.h, twice: for the server ends, and for the clients of one moment.
 _SLACK = 2048
 _SCOPE = "scope-"
@@ -116,14 +117,28 @@ class Instance:
             for name in _ITERATORS:
                 program = loaded.program_fd(f"sockhop_{name}")
                 self._pin_link(libbpf.link_create(program, 0, libbpf.BPF_TRACE_ITER, None), name)
-            for name in watchers:
-                self._pin_link(_watch(loaded.program_fd(f"sockhop_{name}"), name), name)
+            if watchers:
+                self._watch(loaded)
             if classes and known is None:
                 classes.unlink(missing_ok=True)
                 libbpf.obj_pin(loaded.map_fd("classes"), str(classes).encode())
 
     def _pin(self, fd: int, name: str) -> None:
         libbpf.obj_pin(fd, str(self.directory / name).encode())
+
+    def _watch(self, loaded: objects.LoadedObject) -> None:
+        for name in ("received", "sent"):
+            self._pin_link(watching.raw(loaded.program_fd(f"sockhop_{name}")), name)
+        try:
+            for number, address in enumerate(_splice_pointers(loaded)):
+                for cpu in watching.online_cpus():
+                    link = watching.watchpoint(loaded.program_fd("sockhop_splice_watched"), cpu, address)
+                    self._pin_link(link, f"splices-{number}-{cpu}")
+        except OSError:  # no debug registers, or somebody else has them
+            for pin in self.directory.glob("splices-*"):
+                pin.unlink()
+            called = loaded.program_fd("sockhop_splice_called")
+            self._pin_link(watching.tracepoint(called, "syscalls", "sys_enter_splice"), "splices")
 
     def _pin_link(self, link: int, name: str) -> None:
         with _fd(link):
@@ -374,10 +389,16 @@ def _config(settings: Settings) -> Config:
     )
 
 
-def _watch(program: int, name: str) -> int:
-    if name == "splices":
-        return tracepoints.attach(program, "syscalls", "sys_enter_splice")
-    return tracepoints.attach_raw(program)
+def _splice_pointers(loaded: objects.LoadedObject) -> list[int]:
+    """Where the kernel looks up how to splice from a TCP socket: one address a family (splices.bpf.h)."""
+    with ExitStack() as stack:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            with suppress(OSError):  # no IPv6 here
+                listener = stack.enter_context(socket.socket(family))
+                listener.listen()
+        program = loaded.program_fd("sockhop_operations")
+        link = stack.enter_context(_fd(libbpf.link_create(program, 0, libbpf.BPF_TRACE_ITER, None)))
+        return sorted(set(memoryview(maps.run_iterator(link)).cast("Q")))
 
 
 @contextmanager

@@ -39,12 +39,13 @@ INLINE __u32 hazards_of_blocked(struct end *end, struct tcp_sock *tcp, __s32 res
 	return hazards;
 }
 
-/* Bytes have left TCP's queue by another way than recv(): splice(), TCP_ZEROCOPY_RECEIVE. */
+/* Bytes have left TCP's queue by another way than recv(): splice(), TCP_ZEROCOPY_RECEIVE. Nobody counts
+ * what an end that is no longer observed reads. */
 INLINE bool has_unseen(struct end *end, struct tcp_sock *tcp)
 {
 	__u32 gone = tcp->copied_seq - end->first_seq;
 
-	return (__s32)(gone - (__u32)end->taken) > SEQ_SLACK;
+	return end->observed && (__s32)(gone - (__u32)end->taken) > SEQ_SLACK;
 }
 
 INLINE void observe_no_more(struct end *end)

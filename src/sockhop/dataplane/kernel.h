@@ -120,9 +120,22 @@ struct inode {
 	unsigned short i_mode;
 };
 
+struct proto_ops {
+	void *splice_read;
+};
+
 struct socket {
 	struct file *file;
 	struct sock *sk;
+	const struct proto_ops *ops;
+};
+
+struct pt_regs {
+	unsigned long di;
+};
+
+struct pt_regs___arm64 {
+	__u64 orig_x0;
 };
 
 struct signal_struct {

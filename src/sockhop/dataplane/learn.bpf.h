@@ -6,13 +6,6 @@
 
 #include "evidence.h"
 
-/* tracepoint/syscalls/sys_enter_splice, its format file. */
-struct splice_args {
-	__u64 common;
-	long number;
-	__u64 fd_in;
-};
-
 /* include/trace/events/sock.h: sock_recv_length(struct sock *sk, int ret, int flags). A peek has a
  * result of 0. */
 SEC("tp_btf/sock_recv_length")
@@ -57,23 +50,6 @@ int sockhop_sent(__u64 *ctx)
 		blame_all(&end->class, hazards_of_send(flags));
 	if (end->observed && result > 0)
 		has_written(end, read_only(struct tcp_sock, ctx[0]), result);
-	return 0;
-}
-
-/* For sockets in the map; others show it by bytes that nobody has read. Socket storage cannot be had
- * for a socket that is found this way, so both classes that it may be of are looked up. */
-SEC("tp/syscalls/sys_enter_splice")
-int sockhop_splices(struct splice_args *args)
-{
-	struct sock *sk = socket_of_descriptor(args->fd_in);
-	struct class_key class;
-
-	if (!sk || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	class = class_of(sk, ROLE_SERVER);
-	blame_all(&class, HAZARD(SPLICE));
-	class = class_of(sk, ROLE_CLIENT);
-	blame_all(&class, HAZARD(SPLICE));
 	return 0;
 }
 
