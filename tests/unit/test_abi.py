@@ -13,12 +13,14 @@ from sockhop.dataplane import build, object_path
 from sockhop.kernel import abi
 from tests.unit.btf import Btf, Field, types_of
 
-STRUCTS = [abi.Traffic, abi.Config, abi.Gauge, abi.Event]
+STRUCTS = [abi.Rule, abi.Traffic, abi.Config, abi.Gauge, abi.Event]
 # Each enum with what its names begin with in C, and its last one there, which counts the others.
 ENUMS: list[tuple[type[IntEnum], str, str, str | None]] = [
     (abi.Outcome, "outcome", "OUTCOME_", "OUTCOMES"),
     (abi.Refusal, "refusal", "REFUSED_", "REFUSALS"),
     (abi.EventKind, "event_kind", "EVENT_", None),
+    (abi.Role, "role", "ROLE_", None),
+    (abi.Action, "action", "ACTION_", None),
 ]
 
 # A compiler describes only types that something visible uses, and the data plane uses some of them inside of
@@ -32,6 +34,9 @@ struct event event SEC(".data.event");
 enum outcome outcome SEC(".data.outcome");
 enum refusal refusal SEC(".data.refusal");
 enum event_kind event_kind SEC(".data.event_kind");
+struct rule rule SEC(".data.rule");
+enum role role SEC(".data.role");
+enum action action SEC(".data.action");
 SEC("socket") int program(void *context) { return !context; }
 """
 
@@ -105,6 +110,10 @@ def test_every_enum_of_abi_is_compared() -> None:
         if isinstance(kind, type) and issubclass(kind, IntEnum) and kind is not IntEnum
     ]
     assert mirrored == [mirror for mirror, *_ in ENUMS]
+
+
+def test_as_many_rules_fit_as_user_space_sends() -> None:
+    assert f"#define MAX_RULES {abi.MAX_RULES}\n" in (build.SOURCE.parent / "abi.h").read_text()
 
 
 def test_the_magic_number_spells_our_name() -> None:

@@ -42,6 +42,32 @@ enum event_kind {
 	EVENT_CLOSED,
 };
 
+enum role {
+	ROLE_CLIENT,
+	ROLE_SERVER,
+};
+
+enum action {
+	ACTION_LEARNED, /* as the class says */
+	ACTION_ALWAYS,
+	ACTION_NEVER,
+};
+
+/* The first rule that matches an end decides for it. */
+struct rule {
+	__u64 cgroup; /* at or above that of the socket; 0: any */
+	__u32 cgroup_level;
+	__u32 action;     /* enum action */
+	__u16 first_port; /* of the server, 0 to 65535: any */
+	__u16 last_port;
+	__u8 roles;       /* bits of enum role */
+	__u8 prefix;      /* bits of `address` that either of the connection's addresses must have; 0: any */
+	__u16 unused;
+	__u8 address[16]; /* IPv4 as v4-mapped IPv6 */
+};
+
+#define MAX_RULES 64
+
 /* Per CPU. */
 struct traffic {
 	__u64 messages[OUTCOMES];

@@ -42,6 +42,37 @@ class EventKind(IntEnum):
     CLOSED = 4
 
 
+class Role(IntEnum):
+    """Which end of a connection a socket is."""
+
+    CLIENT = 0
+    SERVER = 1
+
+
+class Action(IntEnum):
+    """What a rule says about the ends that it matches."""
+
+    LEARNED = 0
+    ALWAYS = 1
+    NEVER = 2
+
+
+class Rule(ctypes.Structure):
+    """``struct rule``: which ends it matches, and what is done with them."""
+
+    _fields_ = (
+        ("cgroup", ctypes.c_uint64),
+        ("cgroup_level", ctypes.c_uint32),
+        ("action", ctypes.c_uint32),
+        ("first_port", ctypes.c_uint16),
+        ("last_port", ctypes.c_uint16),
+        ("roles", ctypes.c_uint8),
+        ("prefix", ctypes.c_uint8),
+        ("unused", ctypes.c_uint16),
+        ("address", ctypes.c_uint8 * 16),
+    )
+
+
 class Traffic(ctypes.Structure):
     """``struct traffic``: counters of one CPU."""
 
@@ -95,4 +126,5 @@ class Event(ctypes.Structure):
     )
 
 
+MAX_RULES = 64
 MAGIC = 0x706F686B636F73  # "sockhop", little-endian
