@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from sockhop.control.settings import MAX_CAPACITY, Settings
+from sockhop.control.settings import LIMITS, MAX_CAPACITY, MODES, Settings
 from sockhop.errors import SockhopError
 
 
@@ -45,12 +45,28 @@ def test_beyond_them_is_refused_with_the_value_and_the_range(name: str, value: f
         Settings(**{name: value})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("field", dataclasses.fields(Settings)[2:], ids=lambda field: field.name)
-def test_limits_fit_what_the_kernel_counts_with(field: "dataclasses.Field[int]") -> None:
+@pytest.mark.parametrize("name", LIMITS)
+def test_limits_fit_what_the_kernel_counts_with(name: str) -> None:
     for value in (-1, 1 << 31):
-        with pytest.raises(SockhopError, match=rf"{field.name} {value}: give"):
-            Settings(**{field.name: value})
-    assert getattr(Settings(**{field.name: 7}), field.name) == 7
+        with pytest.raises(SockhopError, match=rf"{name} {value}: give {LIMITS[name]}"):
+            Settings(**{name: value})  # type: ignore[arg-type]
+    assert getattr(Settings(**{name: 7}), name) == 7  # type: ignore[arg-type]
+
+
+def test_a_class_is_not_judged_by_nothing() -> None:
+    for name in ("learn_connections", "learn_reads", "review_seconds"):
+        with pytest.raises(SockhopError, match=rf"{name} 0: give"):
+            Settings(**{name: 0})  # type: ignore[arg-type]
+
+
+def test_modes() -> None:
+    assert [Settings(mode=mode).mode for mode in MODES] == list(MODES)
+    with pytest.raises(SockhopError, match="mode lazy: give auto or eager"):
+        Settings(mode="lazy")
+
+
+def test_every_setting_has_limits() -> None:
+    assert {field.name for field in dataclasses.fields(Settings)} == {*LIMITS, "mode"}
 
 
 def test_settings_are_documented_and_fixed() -> None:

@@ -34,7 +34,7 @@ class Accelerator:
     :class:`~sockhop.errors.BadScope`, :class:`~sockhop.errors.BadObject` and :class:`~sockhop.errors.Locked`.
     """
 
-    def __init__(self, cgroup: str | Path, **settings: float) -> None:
+    def __init__(self, cgroup: str | Path, **settings: float | str) -> None:
         self._cgroup = Path(cgroup)
         self._settings = Settings(**settings)  # type: ignore[arg-type]
         self._instance: Instance | None = None
