@@ -1,10 +1,14 @@
 """Options that several verbs share."""
 
+import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from sockhop.control.config import DEFAULT_PATH, Config
 from sockhop.control.settings import MAX_CAPACITY, MAX_RECHECK_SECONDS, MIN_CAPACITY, Settings
 
 _DEFAULTS = Settings()
@@ -18,6 +22,23 @@ mode_option = click.option(
     expose_value=False,
     help="eager: every connection with both ends in scope hops.",
 )
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help=f"The configuration file. [default: {DEFAULT_PATH}, if there is one]",
+)
+
+
+def settings_from(context: click.Context, config: Config) -> Settings:
+    """Return the configuration's settings, but for those that were given as options."""
+    given = {
+        setting.name: context.params[setting.name]
+        for setting in dataclasses.fields(Settings)
+        if setting.name in context.params
+        and context.get_parameter_source(setting.name) is not ParameterSource.DEFAULT
+    }
+    return dataclasses.replace(config.settings, **given)
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
