@@ -3,6 +3,7 @@
 from sockhop.control.accelerator import Accelerator
 from sockhop.control.status import Hops, Scope, Sockets, Stack, Status
 from sockhop.errors import (
+    BadConfig,
     BadObject,
     BadScope,
     KernelError,
@@ -18,6 +19,7 @@ from sockhop.version import __version__
 
 __all__ = [
     "Accelerator",
+    "BadConfig",
     "BadObject",
     "BadScope",
     "Hops",

@@ -5,6 +5,7 @@
     ├── Unsupported       this kernel or machine cannot do what is needed
     ├── BadObject         the compiled data plane is missing or damaged
     ├── BadScope          a cgroup that does not exist, is no cgroup, or is named twice
+    ├── BadConfig         a configuration file with mistakes
     ├── NotUp             nothing is running that the call could act on
     ├── Locked            another sockhop command is at work
     ├── NotOurs           somebody else's objects stand where ours would
@@ -33,6 +34,10 @@ class BadObject(SockhopError):
 
 class BadScope(SockhopError):
     """A scope that cannot be watched."""
+
+
+class BadConfig(SockhopError):
+    """A configuration file with mistakes; the message has each with its line."""
 
 
 class NotUp(SockhopError):

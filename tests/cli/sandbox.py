@@ -141,11 +141,15 @@ class Sandbox:
         except FileNotFoundError:
             return set()
 
-    def status(self, name: str = "service") -> Status:
-        """Return the status of an instance, without a command."""
+    def instance(self, name: str = "service") -> Instance:
+        """Return an instance, without a command."""
         instance = Instance.open(self.bpffs / name)
         assert instance is not None
-        return instance.status()
+        return instance
+
+    def status(self, name: str = "service") -> Status:
+        """Return the status of an instance, without a command."""
+        return self.instance(name).status()
 
     def leftovers(self) -> set[str]:
         """Return what sockhop has left behind: pins, and cgroups of its own."""

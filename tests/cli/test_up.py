@@ -239,7 +239,7 @@ def test_status_where_nothing_is_up(sandbox: Sandbox) -> None:
 
 def test_the_two_ways_to_ask_for_help(sandbox: Sandbox) -> None:
     text = sandbox.ok("--help")
-    for verb in ("check", "run", "up", "down", "status", "pause", "resume", "recheck", "trace", "demo"):
+    for verb in ("check", "run", "up", "down", "status", "pause", "resume", "recheck", "trace", "config", "demo"):
         assert f"  {verb} " in text
     assert sandbox.ok("-h") == text
     assert "--cgroup" in sandbox.ok("up", "-h")

@@ -35,7 +35,7 @@ def test_a_newer_version_replaces_this_one(sandbox: Sandbox, other: dict[str, st
         busy.leave_unread(b"hopped,")
         done = sandbox.sockhop("up", "--cgroup", sandbox.inside(two), env=other)
         assert (done.returncode, done.stdout) == (0, "")
-        assert "replaced another version" in done.stderr
+        assert "replaced the one that was up" in done.stderr
         assert sandbox.pins() == {"service", "replaced-0"}
         assert sandbox.status("replaced-0").sockets.tracked == 1
         # The scopes go over to the new one, and new connections with them.

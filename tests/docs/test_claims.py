@@ -20,7 +20,8 @@ from tests.conftest import ROOT, fresh_cgroup
 from tests.docs.markdown import code, fenced, links, table
 
 README, ARCHITECTURE, CHANGELOG = (ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CHANGELOG"))
-PAGES = [README, ARCHITECTURE, CHANGELOG, ROOT / "CONTRIBUTING.md", ROOT / "docs/walkthrough.md"]
+DOCS = [ROOT / "docs/walkthrough.md", ROOT / "docs/configuration.md"]
+PAGES = [README, ARCHITECTURE, CHANGELOG, ROOT / "CONTRIBUTING.md", *DOCS]
 REASONS = {outcome.name.lower() for outcome in Outcome} - {"hop"}
 
 

@@ -13,6 +13,7 @@ CODES = {
     errors.Unsupported: 4,
     errors.BadObject: 4,
     errors.BadScope: 2,
+    errors.BadConfig: 2,
     errors.NotUp: 3,
     errors.Locked: 1,
     errors.NotOurs: 1,

@@ -113,6 +113,75 @@ def test_check_refuses_what_is_no_cgroup(hierarchy: Path, tmp_path_factory: pyte
         cgroups.check(elsewhere)
 
 
+@pytest.fixture
+def units(hierarchy: Path) -> Path:
+    """A hierarchy as systemd makes it, with a user's session and a container."""
+    for name in (
+        "system.slice/redis.service",
+        "system.slice/_cpu.service",
+        "a.slice/a-b.slice/web.service/redis.service",
+        "user.slice/user-1.slice/user@1.service/app.slice/mine.service",
+        "user.slice/user-2.slice/user@2.service/app.slice/mine.service",
+        "user.slice/user-2.slice/user@2.service/app.slice/only.service",
+    ):
+        (hierarchy / name).mkdir(parents=True)
+    return hierarchy
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("redis.service", "system.slice/redis.service"),
+        ("web.service", "a.slice/a-b.slice/web.service"),
+        ("a-b.slice", "a.slice/a-b.slice"),
+        ("cpu.service", "system.slice/_cpu.service"),
+        ("only.service", "user.slice/user-2.slice/user@2.service/app.slice/only.service"),
+    ],
+)
+def test_a_unit_is_found_by_its_name(units: Path, name: str, path: str) -> None:
+    assert cgroups.of_unit(name) == units / path
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("reddis.service", r"no cgroup of a unit reddis\.service: .*did you mean redis\.service\?"),
+        ("something.else", r"it does not run.*systemctl status something\.else"),
+        (
+            "mine.service",
+            r"2 units are called mine\.service: name the cgroup instead, one of /.*user-1.*, /.*user-2",
+        ),
+    ],
+)
+def test_a_unit_that_cannot_be_found_says_why(units: Path, name: str, words: str) -> None:
+    with pytest.raises(BadScope, match=words):
+        cgroups.of_unit(name)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "shown", "root", "level"),
+    [
+        (cgroups.INITIAL_NAMESPACE, "/", "/", 0),
+        (cgroups.INITIAL_NAMESPACE, "/", "/docker/abc", 2),  # a container that sees the host's namespace
+        ("cgroup:[4026539999]", "/../..", "/", 2),
+        ("cgroup:[4026539999]", "/../..", "/..", 1),  # mounted outside of the namespace
+        ("cgroup:[4026539999]", "/../..", "/inner", 3),
+    ],
+)
+def test_levels_count_from_the_real_root(
+    hierarchy: Path, monkeypatch: pytest.MonkeyPatch, namespace: str, shown: str, root: str, level: int
+) -> None:
+    monkeypatch.setattr(mounts, "cgroup2", lambda: mounts.Mount(root, hierarchy, "cgroup2"))
+    monkeypatch.setattr(Path, "readlink", lambda _path: Path(namespace))
+    pretend(monkeypatch, {"/proc/2/comm": "kthreadd\n", "/proc/2/cgroup": f"1:cpu:/../../..\n0::{shown}\n"})
+    assert cgroups.level(hierarchy) == level
+    assert cgroups.level(hierarchy / "a/b") == level + 2
+    pretend(monkeypatch, {"/proc/2/comm": "sh\n"})
+    if namespace != cgroups.INITIAL_NAMESPACE:
+        with pytest.raises(Unsupported, match="how deep its cgroups are"):
+            cgroups.level(hierarchy)
+
+
 def test_a_cgroup_that_is_gone_is_empty(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     assert not cgroups.is_populated(gone)

@@ -10,6 +10,7 @@ BLOCKED = 4
 
 _CODES: tuple[tuple[type[errors.SockhopError], int], ...] = (
     (errors.BadScope, USAGE),
+    (errors.BadConfig, USAGE),
     (errors.NotUp, NOT_UP),
     (errors.NotPermitted, BLOCKED),
     (errors.Unsupported, BLOCKED),

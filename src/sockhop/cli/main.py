@@ -9,7 +9,7 @@ from sockhop.cli import exits, output
 from sockhop.errors import SockhopError
 from sockhop.version import __version__
 
-VERBS = ("check", "run", "up", "down", "status", "pause", "resume", "recheck", "trace", "demo")
+VERBS = ("check", "run", "up", "down", "status", "pause", "resume", "recheck", "trace", "config", "demo")
 
 
 class Verbs(click.Group):

@@ -1,10 +1,14 @@
 """Options that several verbs share."""
 
+import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
+from sockhop.control.config import DEFAULT_PATH, Config
 from sockhop.control.settings import MAX_CAPACITY, MAX_RECHECK_SECONDS, MIN_CAPACITY, MODES, Settings
 
 _DEFAULTS = Settings()
@@ -17,6 +21,26 @@ mode_option = click.option(
     show_default=True,
     help="auto: learn first what each service does, and let hop what cannot tell. eager: let all hop at once.",
 )
+config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help=f"The configuration file. [default: {DEFAULT_PATH}, if there is one]",
+)
+
+
+def settings_from(context: click.Context, config: Config) -> tuple[Settings, set[str]]:
+    """Return the settings, and the names of those that the command line or the file gives.
+
+    What the command line gives wins over the file.
+    """
+    options = {
+        setting.name: context.params[setting.name]
+        for setting in dataclasses.fields(Settings)
+        if setting.name in context.params
+        and context.get_parameter_source(setting.name) is not ParameterSource.DEFAULT
+    }
+    return dataclasses.replace(config.settings, **options), config.given() | options.keys()
 
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:

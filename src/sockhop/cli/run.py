@@ -6,23 +6,32 @@ from pathlib import Path
 import click
 
 from sockhop.cli import exits, output
-from sockhop.cli.options import mode_option, settings_options
-from sockhop.control import runner
-from sockhop.control.settings import Settings
+from sockhop.cli.options import config_option, mode_option, settings_from, settings_options
+from sockhop.control import config, resolve, runner
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the counters to this file.")
 @mode_option
 @settings_options
+@config_option
 @click.argument("argv", metavar="-- CMD [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.pass_context
 def command(
-    json_file: Path | None, mode: str, capacity: int, recheck_seconds: float, argv: tuple[str, ...]
+    context: click.Context,
+    /,
+    json_file: Path | None,
+    config_file: Path | None,
+    argv: tuple[str, ...],
+    **_settings: float | str,
 ) -> int:
     """Run a command, and all that it starts, with hops on; end with its exit code."""
+    found = config.load(config_file)
+    settings, _ = settings_from(context, found)
+    rules = resolve.compile_rules(found)
     if json_file and not _write(json_file, ""):  # before the command has run for nothing
         return exits.FAILED
-    result = runner.run(list(argv), Settings(mode=mode, capacity=capacity, recheck_seconds=recheck_seconds))
+    result = runner.run(list(argv), settings, rules)
     output.message(_summary(result))
     if json_file and not _write(json_file, json.dumps(result.status.as_json()) + "\n"):
         return result.code or exits.FAILED

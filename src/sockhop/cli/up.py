@@ -5,9 +5,8 @@ from pathlib import Path
 import click
 
 from sockhop.cli import output
-from sockhop.cli.options import json_option, mode_option, settings_options
-from sockhop.control import service
-from sockhop.control.settings import Settings
+from sockhop.cli.options import config_option, json_option, mode_option, settings_from, settings_options
+from sockhop.control import config, resolve, service
 from sockhop.kernel import cgroups
 
 
@@ -19,28 +18,46 @@ from sockhop.kernel import cgroups
     type=click.Path(path_type=Path),
     help="A cgroup to watch, with all below it. May be given several times.",
 )
+@click.option("--unit", "units", multiple=True, help="A systemd unit to watch. May be given several times.")
 @click.option("--all", "everything", is_flag=True, help="Watch every process of this host.")
 @mode_option
 @settings_options
+@config_option
 @json_option
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     scopes: tuple[Path, ...],
+    units: tuple[str, ...],
     everything: bool,
-    mode: str,
-    capacity: int,
-    recheck_seconds: float,
+    config_file: Path | None,
     as_json: bool,
+    **_settings: float | str,
 ) -> int:
-    """Let new connections within the scopes hop, until `sockhop down`. Twice is once."""
-    if bool(scopes) == everything:
-        raise click.UsageError("say what to watch: either --cgroup PATH (as often as needed) or --all")
-    paths = [cgroups.mount_point()] if everything else list(scopes)
-    result = service.up(paths, Settings(mode=mode, capacity=capacity, recheck_seconds=recheck_seconds))
+    """Let new connections within the scopes hop, until `sockhop down`. Twice is once.
+
+    What the command line does not say comes from the configuration file, scopes too.
+    """
+    if everything and (scopes or units):
+        raise click.UsageError("--all takes in everything: leave out --cgroup and --unit")
+    found = config.load(config_file)
+    settings, given = settings_from(context, found)
+    if everything:
+        paths = [cgroups.mount_point()]
+    else:
+        paths = [*scopes, *map(cgroups.of_unit, units)] or resolve.scope_paths(found)
+    if not paths:
+        raise click.UsageError(
+            "say what to watch: --cgroup PATH or --unit NAME (as often as needed), or --all, "
+            f"or [scopes] in {found.file or config.DEFAULT_PATH}"
+        )
+    result = service.up(paths, settings, resolve.compile_rules(found), given)
     if as_json:
         output.data(result.status.as_json())
         return 0
     if result.replaced:
-        output.message("replaced another version; its connections go on through the stack")
+        output.message("replaced the one that was up; its connections go on through the stack")
     names = ", ".join(scope.cgroup for scope in result.status.scopes)
     output.message(
         f"up: new connections within {names} hop" if result.made or result.added else f"already up over {names}"

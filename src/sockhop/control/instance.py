@@ -24,7 +24,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockhop.control import status
+from sockhop.control import status, tuning
 from sockhop.control.classes import Class, forget_classes, read_classes
 from sockhop.control.settings import Settings
 from sockhop.errors import BadScope, KernelError, NotOurs
@@ -108,7 +108,7 @@ class Instance:
             ) as loaded,
         ):
             sockets = loaded.map_fd("sockets")
-            maps.write_element(loaded.map_fd(".data.config"), _config(settings))
+            maps.write_element(loaded.map_fd(".data.config"), tuning.config_of(settings))
             libbpf.prog_attach(loaded.program_fd("sockhop_send"), sockets, libbpf.BPF_SK_MSG_VERDICT, 0)
             libbpf.prog_attach(loaded.program_fd("sockhop_queue"), sockets, libbpf.BPF_SK_SKB_VERDICT, 0)
             for pin, name in _MAPS.items():
@@ -295,6 +295,11 @@ class Instance:
         with self._get("classes") as fd:
             forget_classes(fd, known)
 
+    def rules(self) -> list[Rule]:
+        """Return the rules that are in force."""
+        with self._get("rules") as fd:
+            return [maps.read(fd, ctypes.c_uint32(index), Rule) for index in range(self.config().rules)]
+
     def set_rules(self, rules: list[Rule]) -> None:
         """Put these rules in force, the first that matches first; every end looks again at its next message."""
 
@@ -369,24 +374,6 @@ class Instance:
     def move(self, directory: Path) -> "Instance":
         """Return the instance, pinned in another directory now."""
         return Instance(self.directory.rename(directory))
-
-
-def _config(settings: Settings) -> Config:
-    return Config(
-        magic=MAGIC,
-        build=objects.build_id(),
-        recheck_ns=int(settings.recheck_seconds * 1e9),
-        capacity=settings.capacity,
-        rcvbuf=settings.receive_buffer,
-        queue_messages=settings.queue_messages,
-        burst_messages=settings.burst_messages,
-        burst_bytes=settings.burst_bytes,
-        eager=settings.mode == "eager",
-        learn_connections=settings.learn_connections,
-        learn_reads=settings.learn_reads,
-        least_messages=settings.least_messages,
-        review_ns=int(settings.review_seconds * 1e9),
-    )
 
 
 def _splice_pointers(loaded: objects.LoadedObject) -> list[int]:

@@ -1,6 +1,7 @@
 """Where instances are pinned, and who may change them.
 
     /sys/fs/bpf/sockhop/service             what ``sockhop up`` made
+    /sys/fs/bpf/sockhop/classes             what was learned about the services of this host
     /sys/fs/bpf/sockhop/replaced-N          an older version of it, draining
     /sys/fs/bpf/sockhop/run-NS-PID-START-N  of process PID of PID namespace NS that started at START: ``run``,
                                             or a user of the library
@@ -41,6 +42,11 @@ def root() -> Path:
 def service() -> Path:
     """Return where the service's instance is or would be."""
     return root() / "service"
+
+
+def classes() -> Path:
+    """Return where the table of what was learned is pinned, service or not."""
+    return root() / "classes"
 
 
 def private() -> Path:

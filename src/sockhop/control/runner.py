@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from sockhop.control.settings import Settings
 from sockhop.control.status import Status
 from sockhop.errors import Locked, NoSuchCommand
 from sockhop.kernel import cgroups, signals
+from sockhop.kernel.abi import Rule
 
 DRAIN_SECONDS = 1.0  # the keeper goes on with it afterwards
 MOVE_SECONDS = 5.0
@@ -49,7 +51,7 @@ class Result:
     draining: int
 
 
-def run(argv: list[str], settings: Settings) -> Result:
+def run(argv: list[str], settings: Settings, rules: Sequence[Rule] = ()) -> Result:
     """Run ``argv`` to its end with hops on, and leave nothing behind.
 
     Signals go to the command. Processes that outlive it move to the cgroup that ``run`` was called in. Raises
@@ -67,7 +69,7 @@ def run(argv: list[str], settings: Settings) -> Result:
     try:
         keeper = Keeper(lambda: _tidy_when_empty(directory, cgroup))
         try:
-            instance = _start(directory, cgroup, settings)
+            instance = _start(directory, cgroup, settings, rules)
             command = _spawn(argv, cgroup, before)
             code = _attend(command, instance)
             status = instance.status()
@@ -95,11 +97,12 @@ def _check_command(name: str) -> None:
     raise NoSuchCommand(f"{name}: no such command. Check its spelling and your PATH", 127)
 
 
-def _start(directory: Path, cgroup: Path, settings: Settings) -> Instance:
+def _start(directory: Path, cgroup: Path, settings: Settings, rules: Sequence[Rule]) -> Instance:
     with places.lock():
         places.collect()
         cgroup.mkdir()
         instance = Instance.create(directory, settings)
+        instance.set_rules(list(rules))
         instance.attach(cgroup)
         return instance
 

@@ -3,16 +3,20 @@
 There is no daemon. The service is an :class:`~sockhop.control.instance.Instance` pinned in a fixed place.
 """
 
+import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockhop.control import places, status
+from sockhop.control import places, status, tuning
 from sockhop.control.instance import Instance, check_scopes
 from sockhop.control.settings import Settings
 from sockhop.errors import NotUp
 from sockhop.kernel import cgroups, mounts, objects, signals
+from sockhop.kernel.abi import Rule
+
+ALL_SETTINGS = frozenset(field.name for field in dataclasses.fields(Settings))
 
 
 @dataclass(frozen=True)
@@ -25,24 +29,36 @@ class Ups:
     added: tuple[Path, ...]
 
 
-def up(scopes: list[Path], settings: Settings) -> Ups:
-    """Bring the service up over these cgroups; scopes that it has already stay.
+def up(
+    scopes: list[Path],
+    settings: Settings,
+    rules: Sequence[Rule] = (),
+    given: Collection[str] = ALL_SETTINGS,
+) -> Ups:
+    """Bring the service up over these cgroups, with these rules; scopes that it has already stay.
 
-    A service that is up is kept, unless another version of sockhop made it: then a new one takes over the scopes
-    for new connections, and the old one drains; if the new one fails, the old one stays as it was. Raises what
-    :class:`~sockhop.control.accelerator.Accelerator` does.
+    A service that is up is kept, and changed in what differs; of the settings only those that are ``given``
+    count then. If another version of sockhop made it, or one of ``tuning.FIXED`` differs, a new one takes over
+    the scopes for new connections, and the old one drains; if the new one fails, the old one stays as it was.
+    Raises what :class:`~sockhop.control.accelerator.Accelerator` does.
     """
     place = places.service()
     wanted = check_scopes(scopes)
     with places.lock(), signals.deferred():
         places.collect()
         old = Instance.open(place)
-        if old is not None and _is_current(old):
-            added = _add_scopes(old, wanted)
-            return Ups(old.status(), made=False, replaced=False, added=added)
         replaced = old is not None and not old.config().closed
-        instance = Instance.create(places.private(), settings)
+        if old is not None and replaced:
+            settings = _changed(old, settings, given)
+            if _can_stay(old, settings):
+                added = _add_scopes(old, wanted)
+                old.configure(lambda config: tuning.tune(config, settings))
+                _set_rules(old, rules)
+                return Ups(old.status(), made=False, replaced=False, added=added)
+        known = None if settings.mode == "eager" else places.classes()
+        instance = Instance.create(places.private(), settings, known)
         try:
+            _set_rules(instance, rules)
             inherited = [Path(scope.cgroup) for scope in old.scopes()] if old and replaced else []
             added = _add_scopes(instance, wanted + inherited)
         except BaseException:
@@ -56,9 +72,24 @@ def up(scopes: list[Path], settings: Settings) -> Ups:
         return Ups(instance.status(), made=True, replaced=replaced, added=added)
 
 
-def _is_current(instance: Instance) -> bool:
+def _changed(instance: Instance, settings: Settings, given: Collection[str]) -> Settings:
+    """The settings of the instance, but for those that are given."""
+    present = tuning.settings_of(instance.config())
+    return dataclasses.replace(present, **{name: getattr(settings, name) for name in given})
+
+
+def _can_stay(instance: Instance, settings: Settings) -> bool:
     config = instance.config()
-    return config.build == objects.build_id() and not config.closed
+    present = tuning.settings_of(config)
+    return config.build == objects.build_id() and all(
+        getattr(present, name) == getattr(settings, name) for name in tuning.FIXED
+    )
+
+
+def _set_rules(instance: Instance, rules: Sequence[Rule]) -> None:
+    """Put the rules in force unless they are already: each change makes every connection look again."""
+    if list(map(bytes, rules)) != list(map(bytes, instance.rules())):
+        instance.set_rules(list(rules))
 
 
 def _add_scopes(instance: Instance, wanted: list[Path]) -> tuple[Path, ...]:

@@ -204,4 +204,5 @@ class Event(ctypes.Structure):
     )
 
 
+MAX_RULES = 64
 MAGIC = 0x706F686B636F73  # "sockhop", little-endian

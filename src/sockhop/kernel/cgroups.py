@@ -1,5 +1,6 @@
 """cgroup v2: identities, processes, events. Source: the kernel's ``admin-guide/cgroup-v2``."""
 
+import difflib
 import os
 import select
 import signal
@@ -9,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sockhop.errors import BadScope
+from sockhop.errors import BadScope, Unsupported
 from sockhop.kernel import mounts
 
 
@@ -26,6 +27,61 @@ def check(path: Path) -> Path:
     if not (path / "cgroup.procs").exists() or mount_point() not in (path, *path.parents):
         raise BadScope(f"{path} is not a cgroup: scopes are directories of cgroup v2, under {mount_point()}")
     return path
+
+
+def of_unit(name: str) -> Path:
+    """Return the cgroup of a systemd unit, such as ``redis.service``.
+
+    A unit of the system comes before those by the same name in a user's session or in a container. Raises
+    :class:`BadScope` for a unit that has no cgroup now, or whose name is that of several.
+    """
+    # systemd puts a "_" before names that could be taken for the kernel's own files (cg_escape()).
+    below = [Path(directory) for directory, _, _ in os.walk(mount_point())][1:]
+    found = [path for path in below if path.name in (name, f"_{name}")]
+    # Only slices are above what the system's own manager runs.
+    ours = [
+        path
+        for path in found
+        if all(part.endswith(".slice") for part in path.relative_to(mount_point()).parent.parts)
+    ]
+    if not found:
+        near = difflib.get_close_matches(name, {path.name for path in below}, 1)
+        hint = f"did you mean {near[0]}?" if near else f"start it (systemctl status {name}), or name a slice"
+        raise BadScope(f"no cgroup of a unit {name}: it does not run, or systemd does not know it; {hint}")
+    if len(found) > 1 and len(ours) != 1:
+        paths = ", ".join(sorted(map(str, found)))
+        raise BadScope(f"{len(found)} units are called {name}: name the cgroup instead, one of {paths}")
+    return (ours or found)[0]
+
+
+INITIAL_NAMESPACE = "cgroup:[4026531835]"  # PROC_CGROUP_INIT_INO of include/linux/proc_ns.h
+
+
+def level(path: Path) -> int:
+    """Return how deep the cgroup is below the root of the hierarchy (``cgroup->level``), which has level 0.
+
+    What a container sees as the root may be deeper. Raises :class:`~sockhop.errors.Unsupported` where that cannot
+    be known.
+    """
+    mount = mounts.cgroup2()
+    parts = (*Path(mount.root).parts, *path.relative_to(mount.point).parts)
+    return _namespace_level() + sum({"/": 0, "..": -1}.get(part, 1) for part in parts)
+
+
+def _namespace_level() -> int:
+    """Return the level of the root of this process's cgroup namespace."""
+    if str(Path("/proc/self/ns/cgroup").readlink()) == INITIAL_NAMESPACE:
+        return 0
+    # Threads of the kernel live in the root, seen from further down as "/../.." (kernfs_path_from_node()).
+    with suppress(OSError):
+        if Path("/proc/2/comm").read_text() == "kthreadd\n":
+            for line in Path("/proc/2/cgroup").read_text().splitlines():
+                if line.startswith("0::"):
+                    return line.count("..")
+    raise Unsupported(
+        "this container does not see how deep its cgroups are, so that no rule can name one: give rules by port "
+        "or address, or run sockhop outside, or with the host's namespace of processes or of cgroups"
+    )
 
 
 def identity(path: Path) -> int:

@@ -37,11 +37,16 @@ def info(fd: int, kind: type[S]) -> S:
     return result
 
 
+def read(fd: int, key: Simple, kind: type[S]) -> S:
+    """Return an element. Raises :class:`OSError` if it is not there."""
+    value = kind()
+    libbpf.map_lookup_elem(fd, ctypes.byref(key), ctypes.byref(value))
+    return value
+
+
 def read_element(fd: int, kind: type[S]) -> S:
     """Return element 0 of an array."""
-    value = kind()
-    libbpf.map_lookup_elem(fd, ctypes.byref(ZERO), ctypes.byref(value))
-    return value
+    return read(fd, ZERO, kind)
 
 
 def write_element(fd: int, value: ctypes.Structure) -> None:
