@@ -38,10 +38,12 @@ exec cat
 
 def eagerly(argv: list[str]) -> list[str]:
     """These tests ask what becomes of connections that hop, not which do: let all hop at once."""
-    for verb in ("up", "run"):
-        if argv[:2] == [str(SOCKHOP), verb] and "--mode" not in argv:
-            return [*argv[:2], "--mode", "eager", *argv[2:]]
-    return argv
+    eager: list[str] = []
+    for word in argv:
+        eager.append(word)
+        if eager[-2:] in ([str(SOCKHOP), "up"], [str(SOCKHOP), "run"]) and "--mode" not in argv:
+            eager += ["--mode", "eager"]
+    return eager
 
 
 class Process(subprocess.Popen[str]):
