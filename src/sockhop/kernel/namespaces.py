@@ -10,12 +10,18 @@ from typing import TypeVar
 from sockhop.kernel import mounts
 
 CLONE_NEWNET = 0x40000000
+OWN = Path("/proc/self/ns/net")
 T = TypeVar("T")
 
 
 def network_namespaces() -> list[Path]:
     """Return one path for each network namespace that a process or a mount holds, this one's first."""
-    candidates = [Path("/proc/self/ns/net")]
+    return list(find().values())
+
+
+def find() -> dict[int, Path]:
+    """Return the same by inode number, which is a namespace's own for as long as it lives."""
+    candidates = [OWN]
     candidates += [mount.point for mount in mounts.mounts() if mount.kind == "nsfs" and mount.root[:4] == "net:"]
     candidates += [entry / "ns/net" for entry in Path("/proc").iterdir() if entry.name.isdigit()]
     found: dict[int, Path] = {}
@@ -24,7 +30,7 @@ def network_namespaces() -> list[Path]:
             found.setdefault(path.stat().st_ino, path)
         except OSError:  # the process is gone, or is not ours to see
             continue
-    return list(found.values())
+    return found
 
 
 def _enter(descriptor: int) -> None:

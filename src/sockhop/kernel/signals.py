@@ -1,5 +1,6 @@
-"""Signals, where being interrupted half-way would leave something behind."""
+"""Signals, where being interrupted half-way would leave something behind, or something else is waited for too."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,3 +16,22 @@ def deferred() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def readable(numbers: set[signal.Signals]) -> Iterator[int]:
+    """Yield a descriptor that becomes readable when one of these signals comes, and does nothing else then.
+
+    For the main thread.
+    """
+    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    before = {number: signal.signal(number, lambda *_signal: None) for number in numbers}
+    wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        yield reading
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(reading)
+        os.close(writing)
