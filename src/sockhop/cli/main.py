@@ -9,7 +9,21 @@ from sockhop.cli import exits, output
 from sockhop.errors import SockhopError
 from sockhop.version import __version__
 
-VERBS = ("check", "run", "up", "down", "status", "pause", "resume", "recheck", "trace", "config", "demo")
+VERBS = (
+    "check",
+    "run",
+    "up",
+    "down",
+    "status",
+    "pause",
+    "resume",
+    "recheck",
+    "trace",
+    "adopt",
+    "agent",
+    "config",
+    "demo",
+)
 
 
 class Verbs(click.Group):

@@ -6,6 +6,7 @@ There is no daemon. The service is an :class:`~sockhop.control.instance.Instance
 import dataclasses
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,9 +152,28 @@ def current() -> Instance:
     return instance
 
 
-def change(action: Callable[[Instance], None]) -> None:
-    """Do something to the service while nobody else does. Raises :class:`NotUp` if it is not up, or draining."""
-    with places.lock():
+def identity() -> int | None:
+    """Return a number that is this service's own; None when none is up, or what there is drains.
+
+    Raises :class:`~sockhop.errors.NotOurs`.
+    """
+    if not mounts.has_bpffs():
+        return None
+    place = places.service()
+    with suppress(FileNotFoundError):  # it went down meanwhile
+        number = place.stat().st_ino
+        instance = Instance.open(place)
+        return number if instance and not instance.config().closed else None
+    return None
+
+
+def change(action: Callable[[Instance], object], seconds: float = 10.0) -> None:
+    """Do something to the service while nobody else does.
+
+    Raises :class:`NotUp` if it is not up, or draining, and :class:`~sockhop.errors.Locked` when others are at
+    work for ``seconds``.
+    """
+    with places.lock(seconds):
         instance = current()
         if instance.config().closed:
             raise NotUp("sockhop is draining after down: nothing hops any more. Start it again with: sockhop up")
