@@ -1,6 +1,5 @@
 """The agent's loop, with a service that is not there and a watcher that watches nothing."""
 
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -109,7 +108,7 @@ class Running:
 
     def until(self, event: str, count: int = 1) -> dict[str, object]:
         """Wait for as many events of this name; the last one's fields."""
-        return until(lambda: len(self.named(event)) >= count and self.named(event)[count - 1] or None, event) or {}
+        return until(lambda: self.named(event)[count - 1 : count], event)[0]
 
 
 @pytest.fixture
@@ -120,12 +119,15 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[Running]:
     monkeypatch.setattr(agent, "Watcher", NoWatcher)
     monkeypatch.setattr(agent, "LOOK_SECONDS", 0.01)
     monkeypatch.setattr(agent, "EXPIRE_SECONDS", 0.05)
-    monkeypatch.setattr(systemd, "notify", lambda *told: bool(made.told.append(told)))
-    monkeypatch.setattr(
-        agent,
-        "say",
-        lambda event, level=logging.INFO, **fields: made.events.append((event, {"": level, **fields})),
-    )
+
+    def notify(*told: str) -> None:
+        made.told.append(told)
+
+    def say(event: str, _level: int = 0, **fields: object) -> None:
+        made.events.append((event, fields))
+
+    monkeypatch.setattr(systemd, "notify", notify)
+    monkeypatch.setattr(agent, "say", say)
     reading, writing = os.pipe()
     thread = threading.Thread(target=lambda: agent.Agent(made.service, 0.01, reading).run())
 
@@ -150,13 +152,12 @@ def test_ready_when_it_watches_and_stopping_in_the_end(running: Running) -> None
     assert running.told[0] == ("READY=1", "STATUS=Watching nftables and tc in 1 network namespaces")
     running.stop()
     assert running.told[-1] == ("STOPPING=1",)
-    assert [event for event, _ in running.events][0] == "started"
-    assert [event for event, _ in running.events][-1] == "stopped"
+    assert (running.events[0][0], running.events[-1][0]) == ("started", "stopped")
     assert running.watchers[-1].closed
 
 
 def test_what_nobody_watched_is_rechecked_when_watching_begins(running: Running) -> None:
-    assert running.until("recheck") == {"": logging.INFO, "why": ["service"], "namespace": []}
+    assert running.until("recheck") == {"why": ["service"], "namespace": []}
     assert running.service.rechecks == 1
 
 
@@ -164,7 +165,7 @@ def test_changes_are_rechecked_together(running: Running) -> None:
     running.until("recheck")
     running.watchers[0].news = {Change("nftables", BLUE), Change("tc", BLUE), Change("tc", OWN)}
     shown = running.until("recheck", 2)
-    assert shown == {"": logging.INFO, "why": ["nftables", "tc"], "namespace": [str(OWN), str(BLUE)]}
+    assert shown == {"why": ["nftables", "tc"], "namespace": [str(OWN), str(BLUE)]}
     assert running.service.rechecks == 2
 
 

@@ -14,6 +14,7 @@ programs of cgroups. For these there is the recheck interval.
 """
 
 import errno
+import os
 import select
 import socket
 import time
@@ -81,7 +82,7 @@ class Watcher:
             self._leave(inode)
         self._skipped &= found.keys()
         come = {inode: path for inode, path in found.items() if inode not in self._sockets.keys() | self._skipped}
-        return {Change("namespace", path) for inode, path in come.items() if self._enter(inode, path)}
+        return {Change("namespace", _shown(path)) for inode, path in come.items() if self._enter(inode, path)}
 
     def _enter(self, inode: int, path: Path) -> bool:
         def listen() -> dict[str, socket.socket]:
@@ -97,11 +98,11 @@ class Watcher:
             return False
         except OSError as error:
             self._skipped.add(inode)
-            self._tell_skipped(path, error)
+            self._tell_skipped(_shown(path), error)
             return False
         self._sockets[inode] = list(sockets.values())
         for what, sock in sockets.items():
-            self._sources[sock.fileno()] = sock, Change(what, path)
+            self._sources[sock.fileno()] = sock, Change(what, _shown(path))
             self._poll.register(sock, select.POLLIN)
         return True
 
@@ -126,6 +127,11 @@ class Watcher:
         told = [self._sources[descriptor] for descriptor in ready if descriptor in self._sources]
         changes = {change for sock, change in told if _has_news(sock)}
         return changes | self.follow() if self._mounts.fileno() in ready else changes
+
+
+def _shown(namespace: Path) -> Path:
+    """What others call it."""
+    return Path(f"/proc/{os.getpid()}/ns/net") if namespace == namespaces.OWN else namespace
 
 
 def _listen() -> dict[str, socket.socket]:
