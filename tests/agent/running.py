@@ -71,12 +71,20 @@ def running(
     *arguments: str,
     namespace: str | None = None,
     bounds: str | None = None,
+    script: str | None = None,
     environment: dict[str, str] | None = None,
 ) -> Iterator[Agent]:
-    """Start an agent, in a network namespace, within a bounding set of capabilities; wait until it is ready."""
+    """Start an agent and wait until it is ready.
+
+    :param namespace: the network namespace that it is in, by name.
+    :param bounds: the bounding set of its capabilities.
+    :param script: changes a mount namespace of its own first.
+    """
     argv: list[str | Path] = [SOCKHOP, "agent", "--json", *arguments]
     if bounds is not None:
         argv = ["setpriv", "--inh-caps=-all", f"--bounding-set={bounds}", *argv]
+    if script is not None:
+        argv = ["unshare", "--mount", "sh", "-ec", f'{script}\nexec "$@"', "sh", *argv]
     if namespace is not None:
         # From outside: the sandbox has a /run of its own.
         argv = [f"--net=/run/netns/{namespace}", "--", *argv]

@@ -20,7 +20,7 @@ from tests.conftest import ROOT, fresh_cgroup
 from tests.docs.markdown import code, fenced, links, table
 
 README, ARCHITECTURE, CHANGELOG = (ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CHANGELOG"))
-DOCS = [ROOT / "docs/walkthrough.md", ROOT / "docs/configuration.md"]
+DOCS = [ROOT / f"docs/{name}.md" for name in ("walkthrough", "configuration", "agent")]
 PAGES = [README, ARCHITECTURE, CHANGELOG, ROOT / "CONTRIBUTING.md", *DOCS]
 REASONS = {outcome.name.lower() for outcome in Outcome} - {"hop"}
 
@@ -118,6 +118,16 @@ def test_numbers() -> None:
         f"a receive buffer of {default.receive_buffer >> 20} MB",
     ):
         assert claim in text, claim
+
+
+def test_events_of_the_agent() -> None:
+    """The table has those that the agent logs, with their fields."""
+    source = (ROOT / "src/sockhop/control/agent.py").read_text()
+    logged = {
+        event: set(re.findall(r"(\w+)=", fields)) for event, fields in re.findall(r'say\("(\w+)"(.*)\)', source)
+    }
+    shown = {row[0]: set(re.findall(r"\w+", row[1])) for row in table(ROOT / "docs/agent.md", "event")}
+    assert shown == logged
 
 
 def test_the_oldest_python() -> None:

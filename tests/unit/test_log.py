@@ -33,7 +33,6 @@ def test_the_journal_has_its_own_time_and_wants_a_priority() -> None:
     [
         ("plain/path-1.2", "plain/path-1.2"),
         (["nftables", "tc"], "nftables,tc"),
-        ([], '""'),
         ("", '""'),
         ("two words", '"two words"'),
         ('a"b', '"a\\"b"'),
@@ -45,6 +44,10 @@ def test_the_journal_has_its_own_time_and_wants_a_priority() -> None:
 )
 def test_values_that_are_no_word_are_quoted(value: object, shown: str) -> None:
     assert line(Lines(as_json=False, journal=True), why=value) == f"<6>info event=recheck why={shown}"
+
+
+def test_an_empty_list_is_left_out() -> None:
+    assert line(Lines(as_json=False, journal=True), namespace=[]) == "<6>info event=recheck"
 
 
 @pytest.mark.parametrize("journal", [False, True])

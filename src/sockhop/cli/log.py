@@ -31,7 +31,8 @@ class Lines(logging.Formatter):
             line = json.dumps({"schema": SCHEMA, "time": time, "level": level, **fields})
         else:
             times = {} if self._journal else {"time": time}
-            line = " ".join([level, *(f"{name}={_text(value)}" for name, value in {**times, **fields}.items())])
+            pairs = [f"{name}={_text(value)}" for name, value in {**times, **fields}.items() if value != []]
+            line = " ".join([level, *pairs])
         return f"<{_PRIORITIES.get(record.levelno, 6)}>{line}" if self._journal else line
 
 
