@@ -1,6 +1,7 @@
 """TCP between processes on one Linux host, as fast as a Unix socket, without touching the applications."""
 
 from sockhop.control.accelerator import Accelerator
+from sockhop.control.classes import Class
 from sockhop.control.status import Hops, Scope, Sockets, Stack, Status
 from sockhop.errors import (
     BadConfig,
@@ -22,6 +23,7 @@ __all__ = [
     "BadConfig",
     "BadObject",
     "BadScope",
+    "Class",
     "Hops",
     "KernelError",
     "Locked",

@@ -5,11 +5,11 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sockhop.control import agent
+from sockhop.control.classes import Class
 from sockhop.errors import Locked, NotOurs, NotUp, SockhopError
 from sockhop.kernel import cgroups, systemd
 from sockhop.kernel.firewall import Change
@@ -19,13 +19,9 @@ from tests.waiting import until
 BLUE = Path("/run/netns/blue")
 
 
-@dataclass(frozen=True)
-class Key:
-    """As ``struct class_key``."""
-
-    cgroup: int
-    port: int = 80
-    role: int = 1
+def known(cgroup: int, port: int = 80, role: str = "server") -> Class:
+    """A class of which nothing is known but its name."""
+    return Class(cgroup, port, role, "learning", (), 0, 0, 0, 0, 0)
 
 
 @dataclass
@@ -36,7 +32,7 @@ class Fake:
     rechecks: int = 0
     walks: int = 0
     found: int = 0
-    keys: list[Key] = field(default_factory=list)
+    known: list[Class] = field(default_factory=list)
     fails: SockhopError | OSError | None = None
 
     def identity(self) -> int | None:
@@ -58,11 +54,11 @@ class Fake:
         self.walks += 1
         return self.found
 
-    def classes(self) -> list[tuple[Any, Any]]:
-        return [(key, None) for key in self.keys]
+    def classes(self) -> list[Class]:
+        return self.known
 
-    def forget(self, keys: list[Any]) -> None:
-        self.keys = [key for key in self.keys if key not in keys]
+    def forget(self, known: list[Class]) -> None:
+        self.known = [each for each in self.known if each not in known]
 
 
 class NoWatcher:
@@ -218,10 +214,10 @@ def test_a_service_that_drains_is_gone(running: Running) -> None:
 
 def test_classes_without_a_cgroup_are_forgotten(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "find", lambda wanted: {number: Path("/") for number in wanted if number != 7})
-    running.service.keys = [Key(1), Key(7, 5432, 0), Key(8)]
+    running.service.known = [known(1), known(7, 5432, "client"), known(8)]
     shown = running.until("class_forgotten")
     assert (shown["cgroup"], shown["port"], shown["role"]) == (7, 5432, "client")
-    until(lambda: running.service.keys == [Key(1), Key(8)], "forgotten")
+    until(lambda: running.service.known == [known(1), known(8)], "forgotten")
     assert len(running.named("class_forgotten")) == 1
 
 

@@ -10,8 +10,9 @@ import select
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
+from sockhop.control.classes import Class
 from sockhop.errors import Locked, NotUp, SockhopError
 from sockhop.kernel import cgroups, systemd
 from sockhop.kernel.firewall import BURST_SECONDS, Change, Watcher
@@ -33,10 +34,10 @@ class Hops(Protocol):
     def walk(self) -> int:
         """Take in the connections that may hop by now; return how many sockets that were."""
 
-    def classes(self) -> list[tuple[Any, Any]]:
-        """Return what was learned, by class: ``struct class_key`` and ``struct class_info``."""
+    def classes(self) -> list[Class]:
+        """Return what was learned about each service."""
 
-    def forget(self, keys: list[Any]) -> None:
+    def forget(self, known: list[Class]) -> None:
         """Forget these classes."""
 
 
@@ -57,14 +58,13 @@ def say(event: str, level: int = logging.INFO, **fields: object) -> None:
 
 def forget_gone(hops: Hops) -> None:
     """Forget the classes whose cgroup is no more: no socket of theirs will ever come."""
-    keys = [key for key, _ in hops.classes()]
-    there = cgroups.find({key.cgroup for key in keys})
-    gone = [key for key in keys if key.cgroup not in there]
+    known = hops.classes()
+    there = cgroups.find({each.cgroup for each in known})
+    gone = [each for each in known if each.cgroup not in there]
     if gone:
         hops.forget(gone)
-    for key in gone:
-        role = "server" if key.role else "client"
-        say("class_forgotten", why="its cgroup is gone", cgroup=key.cgroup, port=key.port, role=role)
+    for each in gone:
+        say("class_forgotten", why="its cgroup is gone", cgroup=each.cgroup, port=each.port, role=each.role)
 
 
 def walk(hops: Hops) -> int:

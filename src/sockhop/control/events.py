@@ -6,7 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from sockhop.control import places
 from sockhop.control.instance import Instance
+from sockhop.errors import Locked
 from sockhop.kernel.abi import Event, EventKind, Outcome, Role
 
 # The data plane writes events for as long as somebody renews this; a reader that is killed just stops.
@@ -59,7 +61,9 @@ def follow(instance: Instance, show: Callable[[Line], None], wanted: Callable[[]
         if instance.directory.stat().st_ino != place:
             raise FileNotFoundError
         until = time.monotonic_ns() + int(LEASE_SECONDS * 1e9)
-        instance.configure(lambda config: setattr(config, "trace_until_ns", until))
+        # As everybody who changes the configuration: it is read and written as a whole.
+        with suppress(Locked), places.lock(LEASE_SECONDS / 3):
+            instance.configure(lambda config: setattr(config, "trace_until_ns", until))
 
     with instance.events(lambda event: show(line(event))) as poll:
         renewed = 0.0

@@ -1,0 +1,266 @@
+"""A class is watched first; then it hops, or is kept on the stack for a reason."""
+
+import select
+import signal
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.auto.talk import PROMPT, Connection, Service, receive, spliced
+from tests.conftest import Scope
+from tests.waiting import until
+
+SO_TIMESTAMPNS, SO_ZEROCOPY, SO_PEEK_OFF, MSG_ZEROCOPY = 35, 60, 42, 0x4000000
+
+
+@pytest.fixture
+def scope(make_scope: Callable[..., Scope]) -> Scope:
+    """A scope in auto mode, with this process inside."""
+    made = make_scope(mode="auto")
+    made.enter()
+    return made
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_nothing_is_touched_while_a_class_learns(scope: Scope, host: str) -> None:
+    service = Service(scope, host)
+    with service.connection() as connection:
+        connection.talk(20)
+        status = scope.hops.status()
+        assert (status.sockets.tracked, status.hop.messages, status.stack.messages) == (0, 0, 0)
+    for role in ("client", "server"):
+        known = service.known(role)
+        assert (known.state, known.reasons, known.connections) == ("learning", (), 1)
+        assert (known.reads, known.read_bytes, known.writes, known.written_bytes) == (20, 200, 20, 200)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_connections_after_it_hop(scope: Scope, host: str) -> None:
+    service = Service(scope, host)
+    service.learn()
+    with service.connection() as connection:
+        connection.talk(50)
+        assert scope.hops.status().hop.messages == 100
+
+
+def test_three_connections_are_enough(scope: Scope) -> None:
+    service = Service(scope)
+    for _ in range(3):
+        assert all(known.state == "learning" for known in scope.hops.classes())
+        with service.connection() as connection:
+            connection.talk(5)
+    assert {known.state for known in scope.hops.classes()} == {"hopping"}
+
+
+def test_connections_of_one_request_are_not_worth_it(scope: Scope) -> None:
+    service = Service(scope)
+    for _ in range(5):
+        with service.connection() as connection:
+            connection.talk(1)
+    for role in ("client", "server"):
+        assert (service.known(role).state, service.known(role).reasons) == ("stack", ("short_lived",))
+    with service.connection() as connection:
+        connection.talk(10)
+    assert scope.hops.status().hop.messages == 0
+
+
+def test_such_a_class_is_looked_at_again(make_scope: Callable[..., Scope]) -> None:
+    scope = make_scope(mode="auto", review_seconds=0.001)
+    scope.enter()
+    service = Service(scope)
+    for _ in range(3):
+        with service.connection() as connection:
+            connection.talk(1)
+    assert service.known("server").reasons == ("short_lived",)
+
+    def hops_after_all() -> bool:
+        with service.connection() as connection:
+            connection.talk(100)
+        return service.known("client").state == service.known("server").state == "hopping"
+
+    until(hops_after_all, "both classes hop")
+
+
+def test_small_writes_one_way_are_left_to_nagle(scope: Scope) -> None:
+    service = Service(scope)
+    for _ in range(3):
+        with service.connection() as connection:
+            connection.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+            for _ in range(100):
+                connection.send(connection.client, 100)
+            receive(connection.server, 10_000)
+    assert service.known("client").reasons == ("small_writes",)
+
+
+def waitall(connection: Connection) -> None:
+    message = connection.send(connection.client, 10)
+    connection.server.setblocking(True)
+    assert connection.server.recv(10, socket.MSG_WAITALL) == message
+    connection.server.setblocking(False)
+
+
+def urgent(connection: Connection) -> None:
+    connection.client.send(b"!", socket.MSG_OOB)
+    select.select([], [], [connection.server], PROMPT)
+    assert connection.server.recv(1, socket.MSG_OOB) == b"!"
+
+
+def inline(connection: Connection) -> None:
+    connection.server.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+
+
+def low_water(connection: Connection) -> None:
+    connection.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 5)
+
+
+def time_stamps(connection: Connection) -> None:
+    connection.server.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+
+def peek_offset(connection: Connection) -> None:
+    connection.server.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, 0)
+
+
+def discards(connection: Connection) -> None:
+    connection.send(connection.client, 10)
+    receive_flag = connection.server.recv(10, socket.MSG_TRUNC)
+    assert len(receive_flag) == 10
+
+
+def splices(connection: Connection) -> None:
+    message = connection.send(connection.client, 10)
+    assert spliced(connection.server, 10) == message
+
+
+def reads_with_a_handler(connection: Connection) -> None:
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    try:
+        blocking_read(connection)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def reads_among_threads(connection: Connection) -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        blocking_read(connection)
+    finally:
+        over.set()
+        thread.join()
+
+
+def blocking_read(connection: Connection) -> None:
+    message = connection.send(connection.client, 10)
+    connection.server.setblocking(True)
+    assert connection.server.recv(10) == message
+    connection.server.setblocking(False)
+
+
+def interrupted(connection: Connection) -> None:
+    """The handler's exception ends a read that is blocked in the kernel."""
+
+    def handler(*_: object) -> None:
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGPROF, handler)
+    connection.server.setblocking(True)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    sender = threading.Timer(0.05, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGPROF))
+    sender.start()
+    try:
+        with pytest.raises(InterruptedError):
+            connection.server.recv(10)
+    finally:
+        sender.join()
+        signal.signal(signal.SIGPROF, before)
+        connection.server.setblocking(False)
+
+
+def zero_copy(connection: Connection) -> None:
+    connection.server.setsockopt(socket.SOL_SOCKET, SO_ZEROCOPY, 1)
+    connection.server.send(b"z" * 10, MSG_ZEROCOPY)
+    assert receive(connection.client, 10) == b"z" * 10
+    connection.server.recvmsg(1, 100, socket.MSG_ERRQUEUE)
+
+
+HAZARDS = [
+    (waitall, "waitall"),
+    (urgent, "oob"),
+    (inline, "oob"),
+    (low_water, "rcvlowat"),
+    (time_stamps, "timestamps"),
+    (peek_offset, "peek_offset"),
+    (discards, "discard"),
+    (splices, "splice"),
+    (reads_with_a_handler, "signals"),
+    (reads_among_threads, "threads"),
+    (interrupted, "interrupted"),
+    (zero_copy, "zerocopy"),
+    (zero_copy, "errqueue"),
+]
+
+
+@pytest.mark.parametrize(("hazard", "reason"), HAZARDS, ids=[f"{act.__name__}-{why}" for act, why in HAZARDS])
+def test_what_hops_cannot_do_keeps_the_class_on_the_stack(
+    scope: Scope, hazard: Callable[[Connection], None], reason: str
+) -> None:
+    """From the first time, however the rest of the connections go on."""
+    service = Service(scope)
+    with service.connection() as connection:
+        connection.talk(3)
+        hazard(connection)
+    assert reason in service.known("server").reasons
+    assert service.known("server").state == "stack"
+    for _ in range(3):
+        with service.connection() as connection:
+            connection.talk(30)
+    status = scope.hops.status()
+    assert (status.hop.messages, status.sockets.tracked) == (0, 0)
+
+
+BLOCKING = """
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+for sender, receiver in 100 * [(client, server), (server, client)]:
+    sender.send(b"x")
+    assert receiver.recv(1) == b"x"
+"""
+
+
+def test_a_blocking_reader_alone_may_hop(scope: Scope) -> None:
+    """In a process of its own: this one has a handler for SIGALRM, and so would not."""
+    scope.run([sys.executable, "-c", BLOCKING], check=True, timeout=10)
+    assert [(known.state, known.reasons) for known in scope.hops.classes()] == [("hopping", ())] * 2
+
+
+def test_a_thousand_cold_starts(scope: Scope) -> None:
+    """A class that splices, or waits for all, within its first reads never hops."""
+    for number in range(1000):
+        service = Service(scope)
+        for _ in range(1 + number % 3):
+            with service.connection() as connection:
+                connection.talk(number % 7)
+                (waitall if number % 2 else splices)(connection)
+                connection.talk(number % 5)
+        assert service.known("server").state == "stack"
+        service.listener.close()
+    status = scope.hops.status()
+    assert (status.hop.messages, status.stack.messages) == (0, 0)
+
+
+def test_linger_reset_of_an_observed_connection(scope: Scope) -> None:
+    """A connection that is reset is over as any other: it counts, and nothing is left of it."""
+    service = Service(scope)
+    for _ in range(3):
+        with service.connection() as connection:
+            connection.talk(5)
+            connection.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert service.known("server").connections == 3
