@@ -21,6 +21,7 @@ VERBS = (
     "trace",
     "adopt",
     "agent",
+    "classes",
     "config",
     "demo",
 )

@@ -1,7 +1,6 @@
 """Classes: services in a role, and what was learned about them."""
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from sockhop.kernel import maps
@@ -46,11 +45,6 @@ def forget_classes(fd: int, known: list[Class]) -> None:
     """Remove classes: their services are new to sockhop from now on."""
     for each in known:
         maps.delete(fd, each.key())
-
-
-def paths(known: list[Class], where: dict[int, Path]) -> dict[int, str]:
-    """Return how to show the cgroups of these classes, by id; one that is gone is shown by its id."""
-    return {each.cgroup: str(where.get(each.cgroup, f"(gone: {each.cgroup})")) for each in known}
 
 
 def reasons(bits: int) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from sockhop.control import places
+from sockhop.control.classes import reasons
 from sockhop.control.instance import Instance
 from sockhop.errors import Locked
-from sockhop.kernel.abi import Event, EventKind, Outcome, Role
+from sockhop.kernel.abi import ClassState, Event, EventKind, Outcome, Role
 
 # The data plane writes events for as long as somebody renews this; a reader that is killed just stops.
 LEASE_SECONDS = 3.0
@@ -30,8 +31,21 @@ class Line:
 
 
 def line(event: Event) -> Line:
-    """Return the event in words."""
+    """Return the event in words. One of a class has its cgroup's id as its cookie, and no remote end."""
     kind = EventKind(event.kind)
+    if kind is EventKind.CLASS:
+        state = ClassState(event.state).name.lower()
+        why = ", ".join(reasons(event.reasons))
+        return Line(
+            seconds=event.time_ns / 1e9,
+            kind="class",
+            role=Role(event.role).name.lower(),
+            local=f"port {event.local_port} of cgroup {event.cookie}",
+            remote=state,
+            cookie=event.cookie,
+            netns_cookie=0,
+            reason=why or None,
+        )
     return Line(
         seconds=event.time_ns / 1e9,
         kind=kind.name.lower(),
