@@ -1,0 +1,50 @@
+"""Connections taken out of the map and into it again in mid-stream, every byte checked by its position: streams.c."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sockhop.kernel.abi import Action, Rule
+from tests.conftest import Scope
+from tests.stress.harness import SEED, TIMES
+from tests.waiting import until
+
+pytestmark = [pytest.mark.bpf, pytest.mark.timeout(120 * TIMES)]
+
+SECONDS = 5.0 * TIMES
+NEVER = Rule(action=Action.NEVER, first_port=0, last_port=65535, roles=3)
+
+
+@pytest.mark.parametrize("reader", ["level", "edge"])
+def test_out_and_in_in_mid_stream(scope: Scope, c_tool: Callable[[str], Path], reader: str) -> None:
+    """A rule sends all to the stack, and those that are empty leave; without it they are adopted again."""
+    instance = scope.hops._up()
+    streams = c_tool("tests/stress/streams.c")
+    adopted = 0
+    end = time.monotonic() + SECONDS
+    for seed in range(SEED, SEED + 1_000_000):
+        argv = [streams, "--load", "random", "--reader", reader, "--bytes", 64 << 20, "--seed", seed]
+        with scope.popen(argv) as running:
+            try:
+                until(
+                    lambda: scope.hops.status().sockets.tracked >= 8 or running.poll() is not None, "some are in"
+                )
+                while running.poll() is None:
+                    instance.set_rules([NEVER])
+                    instance._everywhere("drain")
+                    instance.set_rules([])
+                    before = instance._adopted()
+                    instance._everywhere("adopt")
+                    adopted += instance._adopted() - before
+                assert running.returncode == 0
+            finally:
+                running.kill()
+        if time.monotonic() > end:
+            break
+    status = scope.hops.status()
+    print(f"{adopted} sockets adopted, {status.hop}, {status.stack}")
+    assert adopted > 20
+    assert status.hop.messages > 100
+    assert status.stack.reasons["class"] > 100
