@@ -1,4 +1,4 @@
-"""Connections taken out of the map and into it again in mid-stream, every byte checked by its position: streams.c."""
+"""Connections taken out of the map and into it again in mid-stream, every byte checked: see streams.c."""
 
 import time
 from collections.abc import Callable
