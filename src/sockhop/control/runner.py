@@ -125,7 +125,8 @@ def _attend(command: "subprocess.Popen[bytes]", instance: Instance) -> int:
             return code if code >= 0 else 128 - code
         info = signal.sigtimedwait(FORWARDED | {signal.SIGCHLD}, WALK_SECONDS)
         if info is None:
-            instance.walk()
+            with suppress(OSError):  # whatever is not taken in stays on the stack
+                instance.walk()
             continue
         number = signal.Signals(info.si_signo)
         if number is signal.SIGCHLD or (number in FROM_TERMINAL and info.si_code == SI_KERNEL):
