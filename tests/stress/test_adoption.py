@@ -46,5 +46,5 @@ def test_out_and_in_in_mid_stream(scope: Scope, c_tool: Callable[[str], Path], r
     status = scope.hops.status()
     print(f"{adopted} sockets adopted, {status.hop}, {status.stack}")
     assert adopted > 20
-    assert status.hop.messages > 100
+    assert status.hop.messages > 20
     assert status.stack.reasons["class"] > 100

@@ -276,6 +276,7 @@ struct tcp_skb_cb {
 };
 
 struct sk_buff {
+	struct sock *sk;
 	char cb[48];
 };
 

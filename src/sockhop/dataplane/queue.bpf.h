@@ -37,13 +37,18 @@ int sockhop_queue(struct __sk_buff *skb)
 	struct overlap overlap = { .skb = skb };
 	__u32 length = skb->len;
 	__u32 *expected;
-	__u32 seq;
+	__u32 seq, copied;
 
 	expected = bpf_map_lookup_elem(&next_seq, &cookie);
 	if (!expected)
 		expected = bpf_map_lookup_elem(&last_seq, &cookie);
 	if (!length || !expected)
 		return SK_PASS;
+	/* A recv() that was on its way into tcp_recvmsg() when the socket was adopted still reads TCP's queue,
+	 * and may leave a segment half read. */
+	copied = read_only(struct tcp_sock, kern->sk)->copied_seq;
+	if (before(*expected, copied))
+		*expected = copied;
 	seq = read_only(struct tcp_skb_cb, &kern->cb)->seq;
 	if (before(seq, *expected))
 		overlap.left = *expected - seq;
