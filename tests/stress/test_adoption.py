@@ -47,4 +47,4 @@ def test_out_and_in_in_mid_stream(scope: Scope, c_tool: Callable[[str], Path], r
     print(f"{adopted} sockets adopted, {status.hop}, {status.stack}")
     assert adopted > 20
     assert status.hop.messages > 20
-    assert status.stack.reasons["class"] > 100
+    assert status.stack.reasons["class"] > 20
