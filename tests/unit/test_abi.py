@@ -13,7 +13,17 @@ from sockhop.dataplane import build, object_path
 from sockhop.kernel import abi
 from tests.unit.btf import Btf, Field, types_of
 
-STRUCTS = [abi.Traffic, abi.Config, abi.Gauge, abi.ClassKey, abi.ClassInfo, abi.Rule, abi.Event]
+STRUCTS = [
+    abi.Traffic,
+    abi.Config,
+    abi.Gauge,
+    abi.ClassKey,
+    abi.ClassInfo,
+    abi.Rule,
+    abi.Event,
+    abi.Flow,
+    abi.Owner,
+]
 # Each enum with what its names begin with in C, and its last one there, which counts the others.
 ENUMS: list[tuple[type[IntEnum], str, str, str | None]] = [
     (abi.Outcome, "outcome", "OUTCOME_", "OUTCOMES"),
@@ -23,6 +33,7 @@ ENUMS: list[tuple[type[IntEnum], str, str, str | None]] = [
     (abi.ClassState, "class_state", "CLASS_", None),
     (abi.Action, "action", "ACTION_", None),
     (abi.Reason, "reason", "REASON_", "REASONS"),
+    (abi.FlowFlag, "flow_flag", "FLOW_", None),
 ]
 
 # A compiler describes only types that something visible uses, and the data plane uses some of them inside of
@@ -39,6 +50,9 @@ enum event_kind event_kind SEC(".data.event_kind");
 struct class_key class_key SEC(".data.class_key");
 struct class_info class_info SEC(".data.class_info");
 struct rule rule SEC(".data.rule");
+struct flow flow SEC(".data.flow");
+struct owner owner SEC(".data.owner");
+enum flow_flag flow_flag SEC(".data.flow_flag");
 enum role role SEC(".data.role");
 enum class_state class_state SEC(".data.class_state");
 enum action action SEC(".data.action");

@@ -180,4 +180,57 @@ struct event {
 	__u8 remote_address[16];
 };
 
+/* Bits of flow.flags. */
+enum flow_flag {
+	FLOW_OBSERVED,
+	FLOW_TRACKED,
+	FLOW_IN_MAP,
+	FLOW_KEPT,      /* on the stack, by a class or a rule, as its last message found */
+	FLOW_PEER_GONE, /* flow.peer is no more */
+	FLOW_IN_SCOPE,
+	FLOW_HAS_FILE,  /* an application holds it: accepted, and not closed */
+	FLOW_BLOCKS,    /* without O_NONBLOCK */
+	FLOW_HAS_CLASS,
+	FLOW_ULP,
+	FLOW_MPTCP,
+	FLOW_KERNEL_SOCKET,
+	FLOW_REPAIR,
+	FLOW_FOREIGN, /* belongs to programs of somebody else's */
+};
+
+/* One end of a connection. What an end that is not ours does not have is 0. */
+struct flow {
+	__u64 cookie;
+	__u64 peer; /* cookie of the other end; 0: not known */
+	__u64 netns_cookie;
+	__u64 cgroup;
+	__u64 messages; /* sent since it went into the map */
+	__u64 hopped_bytes;
+	__u32 hopped_messages;
+	__u32 outcome;       /* enum outcome, of the last message */
+	__u32 flags;         /* bits of enum flow_flag */
+	__u32 action;        /* enum action: of the rule that matches */
+	__u32 allowed;       /* enum class_state: what its class and the rules say together */
+	__u32 class_state;   /* enum class_state */
+	__u32 class_reasons; /* bits of enum reason */
+	__u32 hazards;       /* bits of enum reason: of this socket by itself, now */
+	__u32 snd;           /* write_seq */
+	__u32 rcv;           /* rcv_nxt */
+	__u16 family;
+	__u16 local_port;
+	__u16 remote_port;
+	__u8 tcp_state;
+	__u8 role; /* enum role; guessed for an end that is not ours */
+	__u8 local_address[16]; /* IPv4 as v4-mapped IPv6 */
+	__u8 remote_address[16];
+};
+
+/* A descriptor of a TCP socket. */
+struct owner {
+	__u64 cookie; /* of the socket */
+	__u32 pid;    /* as the namespace of the reader has it */
+	__u32 descriptor;
+	__u8 command[16];
+};
+
 #endif

@@ -139,6 +139,7 @@ extern void *bpf_rdonly_cast(const void *address, __u32 btf_id) WEAK_KSYM;
 #define read_only(type, address)                                                                   \
 	((type *)bpf_rdonly_cast((const void *)(long)(address), kernel_type_id(type)))
 #define field_exists(field) __builtin_preserve_field_info(field, 2)
+#define type_size(type) __builtin_preserve_type_info(*(type *)0, 1)
 #define field_offset(pointer, field) __builtin_preserve_field_info((pointer)->field, 0)
 
 /* clang does not relocate a plain access to a bitfield, so the bytes that hold it are located,

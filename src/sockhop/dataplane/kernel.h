@@ -13,6 +13,7 @@ enum tcp_state {
 	TCP_CLOSE = 7,
 	TCP_CLOSE_WAIT = 8,
 	TCP_LAST_ACK = 9,
+	TCP_LISTEN = 10,
 };
 
 /* include/linux/tcp.h: tcp_sock.nonagle. */
@@ -154,10 +155,23 @@ struct sighand_struct {
 	struct k_sigaction action[64];
 };
 
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[];
+};
+
 struct task_struct {
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
 	struct files_struct *files;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	char comm[16];
 };
 
 struct fdtable {
@@ -295,6 +309,13 @@ struct bpf_iter_meta {
 struct bpf_iter__tcp {
 	struct bpf_iter_meta *meta;
 	struct sock_common *sk_common;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
 };
 
 #pragma clang attribute pop

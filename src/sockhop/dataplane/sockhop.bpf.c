@@ -8,6 +8,8 @@
 #include "drain.bpf.h"
 #include "discover.bpf.h"
 #include "adopt.bpf.h"
+#include "flows.bpf.h"
+#include "owners.bpf.h"
 
 /* To the kernel these programs are GPL: they call helpers that ask for it. */
 char _license[] SEC("license") = "GPL";

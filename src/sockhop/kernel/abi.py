@@ -90,6 +90,25 @@ class Reason(IntEnum):
     SMALL_WRITES = 16
 
 
+class FlowFlag(IntEnum):
+    """What is so of a connection's end: bits of ``Flow.flags``."""
+
+    OBSERVED = 0
+    TRACKED = 1
+    IN_MAP = 2
+    KEPT = 3
+    PEER_GONE = 4
+    IN_SCOPE = 5
+    HAS_FILE = 6
+    BLOCKS = 7
+    HAS_CLASS = 8
+    ULP = 9
+    MPTCP = 10
+    KERNEL_SOCKET = 11
+    REPAIR = 12
+    FOREIGN = 13
+
+
 class Traffic(ctypes.Structure):
     """``struct traffic``: counters of one CPU."""
 
@@ -201,6 +220,47 @@ class Event(ctypes.Structure):
         ("role", ctypes.c_uint16),
         ("local_address", ctypes.c_uint8 * 16),
         ("remote_address", ctypes.c_uint8 * 16),
+    )
+
+
+class Flow(ctypes.Structure):
+    """``struct flow``: one end of a connection."""
+
+    _fields_ = (
+        ("cookie", ctypes.c_uint64),
+        ("peer", ctypes.c_uint64),
+        ("netns_cookie", ctypes.c_uint64),
+        ("cgroup", ctypes.c_uint64),
+        ("messages", ctypes.c_uint64),
+        ("hopped_bytes", ctypes.c_uint64),
+        ("hopped_messages", ctypes.c_uint32),
+        ("outcome", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("action", ctypes.c_uint32),
+        ("allowed", ctypes.c_uint32),
+        ("class_state", ctypes.c_uint32),
+        ("class_reasons", ctypes.c_uint32),
+        ("hazards", ctypes.c_uint32),
+        ("snd", ctypes.c_uint32),
+        ("rcv", ctypes.c_uint32),
+        ("family", ctypes.c_uint16),
+        ("local_port", ctypes.c_uint16),
+        ("remote_port", ctypes.c_uint16),
+        ("tcp_state", ctypes.c_uint8),
+        ("role", ctypes.c_uint8),
+        ("local_address", ctypes.c_uint8 * 16),
+        ("remote_address", ctypes.c_uint8 * 16),
+    )
+
+
+class Owner(ctypes.Structure):
+    """``struct owner``: a process's descriptor of a TCP socket."""
+
+    _fields_ = (
+        ("cookie", ctypes.c_uint64),
+        ("pid", ctypes.c_uint32),
+        ("descriptor", ctypes.c_uint32),
+        ("command", ctypes.c_uint8 * 16),
     )
 
 
