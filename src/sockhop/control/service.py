@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sockhop.control import places, status, tuning
-from sockhop.control.instance import Instance, check_scopes
+from sockhop.control.instance import Instance
+from sockhop.control.scopes import check_scopes
 from sockhop.control.settings import Settings
 from sockhop.errors import NotUp
 from sockhop.kernel import cgroups, mounts, objects, signals

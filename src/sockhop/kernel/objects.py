@@ -33,12 +33,16 @@ def _content(path: Path) -> bytes:
 class LoadedObject:
     """The object in the kernel, as long as :func:`loaded` is open."""
 
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
+    def __init__(self, handle: int, without: frozenset[str]) -> None:
+        self._handle, self._without = handle, without
 
     def map_fd(self, name: str) -> int:
         """Return the map's descriptor; libbpf owns it."""
         return libbpf.map_fd(libbpf.object_find_map(self._handle, name.encode()))
+
+    def has_program(self, name: str) -> bool:
+        """Whether the program was not left out."""
+        return name not in self._without
 
     def program_fd(self, name: str) -> int:
         """Return the program's descriptor; libbpf owns it."""
@@ -52,32 +56,53 @@ def loaded(
     *,
     reused: dict[str, int] | None = None,
     without: Iterable[str] = (),
+    optional: Iterable[str] = (),
 ) -> Iterator[LoadedObject]:
     """Load the object with these map sizes.
 
-    ``reused`` gives descriptors of maps that exist already, by name; ``without`` names programs to leave out.
+    ``reused`` gives descriptors of maps that exist already, by name; ``without`` names programs to leave out, and
+    ``optional`` those to do without if the kernel refuses the object with them.
 
     Raises :class:`BadObject` for a file that libbpf cannot read, :class:`NotPermitted` and
     :class:`Unsupported` for one that this kernel refuses, with the verifier's last lines.
     """
     path = path or object_path()
     _content(path)
+    left_out = frozenset(without)
     with libbpf.messages() as said:
         try:
-            handle = libbpf.object_open_file(str(path).encode(), None)
-        except OSError as error:
-            raise BadObject(f"the data plane {path} is damaged ({error.strerror}). Reinstall sockhop") from error
+            handle = _opened(path, max_entries, reused or {}, left_out, said)
+        except (NotPermitted, Unsupported):
+            if not optional:
+                raise
+            left_out |= frozenset(optional)
+            handle = _opened(path, max_entries, reused or {}, left_out, said)
         try:
-            for name, size in max_entries.items():
-                libbpf.map_set_max_entries(libbpf.object_find_map(handle, name.encode()), size)
-            for name, fd in (reused or {}).items():
-                libbpf.map_reuse_fd(libbpf.object_find_map(handle, name.encode()), fd)
-            for name in without:
-                libbpf.program_set_autoload(libbpf.object_find_program(handle, name.encode()), False)
-            _load(handle, said)
-            yield LoadedObject(handle)
+            yield LoadedObject(handle, left_out)
         finally:
             libbpf.object_close(handle)
+
+
+def _opened(
+    path: Path, max_entries: dict[str, int], reused: dict[str, int], without: frozenset[str], said: list[str]
+) -> int:
+    """Return the handle of the object in the kernel."""
+    try:
+        handle = libbpf.object_open_file(str(path).encode(), None)
+    except OSError as error:
+        raise BadObject(f"the data plane {path} is damaged ({error.strerror}). Reinstall sockhop") from error
+    try:
+        for name, size in max_entries.items():
+            libbpf.map_set_max_entries(libbpf.object_find_map(handle, name.encode()), size)
+        for name, fd in reused.items():
+            libbpf.map_reuse_fd(libbpf.object_find_map(handle, name.encode()), fd)
+        for name in without:
+            libbpf.program_set_autoload(libbpf.object_find_program(handle, name.encode()), False)
+        _load(handle, said)
+    except BaseException:
+        libbpf.object_close(handle)
+        raise
+    return handle
 
 
 def _load(handle: int, said: list[str]) -> None:

@@ -1,0 +1,135 @@
+"""Loading a data plane and pinning it."""
+
+import ctypes
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from sockhop.control import tuning
+from sockhop.control.pins import Pins, closing
+from sockhop.control.settings import Settings
+from sockhop.kernel import libbpf, maps, objects, watching
+from sockhop.kernel.abi import ClassInfo, ClassKey
+
+# The names of maps and programs in the object, by the name of their pin.
+_MAPS = {
+    "config": ".data.config",
+    "gauge": ".data.gauge",
+    **{
+        name: name
+        for name in ("sockets", "traffic", "events", "classes", "rules", "scopes", "candidates", "matches")
+    },
+}
+_ITERATORS = ("drain", "discover", "adopt", "flows")
+# Iterators that a kernel may refuse: what they would tell is then unknown.
+_OPTIONAL = ("owners",)
+# What watches applications, unless eager.
+_WATCHERS = ("received", "sent", "splice_watched", "splice_called", "operations")
+# CAPACITY_SLACK of entering.h, twice: for the server ends, and for the clients of one moment.
+SLACK = 2048
+
+
+def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
+    """Load a data plane and pin it; what is pinned when it fails half-way is left to the caller.
+
+    ``classes`` is where the table of classes is pinned that it goes on with, or will be.
+    Raises what :func:`sockhop.kernel.objects.loaded` raises.
+    """
+    room = settings.capacity + SLACK
+    sizes = dict.fromkeys(("sockets", "arrived", "next_seq", "candidates", "matches"), room)
+    watchers = () if settings.mode == "eager" else _WATCHERS
+    with (
+        _known(classes) as known,
+        objects.loaded(
+            sizes,
+            reused={} if known is None else {"classes": known},
+            without=_programs(name for name in _WATCHERS if name not in watchers),
+            optional=_programs(_OPTIONAL),
+        ) as loaded,
+    ):
+        sockets = loaded.map_fd("sockets")
+        maps.write_element(loaded.map_fd(".data.config"), tuning.config_of(settings))
+        libbpf.prog_attach(loaded.program_fd("sockhop_send"), sockets, libbpf.BPF_SK_MSG_VERDICT, 0)
+        libbpf.prog_attach(loaded.program_fd("sockhop_queue"), sockets, libbpf.BPF_SK_SKB_VERDICT, 0)
+        for pin, name in _MAPS.items():
+            pins.pin(loaded.map_fd(name), pin)
+        pins.pin(loaded.program_fd("sockhop_connections"), "connections")
+        for name in _ITERATORS:
+            pins.pin_link(_iterator(loaded, name), name)
+        for name in _OPTIONAL:
+            if loaded.has_program(f"sockhop_{name}"):
+                with suppress(OSError):
+                    pins.pin_link(_iterator(loaded, name), name)
+        if watchers:
+            _watch(pins, loaded)
+        if classes and known is None:
+            classes.unlink(missing_ok=True)
+            libbpf.obj_pin(loaded.map_fd("classes"), str(classes).encode())
+
+
+@contextmanager
+def viewer() -> Iterator[dict[str, int]]:
+    """Yield the links of the iterators that tell of connections, by name, where there is no data plane to ask.
+
+    Nothing is pinned or attached. Raises what :func:`sockhop.kernel.objects.loaded` raises.
+    """
+    sizes = dict.fromkeys(("sockets", "arrived", "next_seq", "candidates", "matches", "classes"), 1)
+    wanted = ("flows", *_OPTIONAL)
+    others = (*_WATCHERS, *(name for name in _ITERATORS if name not in wanted), "connections", "send", "queue")
+    links: dict[str, int] = {}
+    with (
+        ExitStack() as stack,
+        objects.loaded(sizes, without=_programs(others), optional=_programs(_OPTIONAL)) as loaded,
+    ):
+        for name in wanted:
+            if loaded.has_program(f"sockhop_{name}"):
+                links[name] = stack.enter_context(closing(_iterator(loaded, name)))
+        yield links
+
+
+def _programs(names: Iterable[str]) -> list[str]:
+    return [f"sockhop_{name}" for name in names]
+
+
+def _iterator(loaded: objects.LoadedObject, name: str) -> int:
+    return libbpf.link_create(loaded.program_fd(f"sockhop_{name}"), 0, libbpf.BPF_TRACE_ITER, None)
+
+
+def _watch(pins: Pins, loaded: objects.LoadedObject) -> None:
+    for name in ("received", "sent"):
+        pins.pin_link(watching.raw(loaded.program_fd(f"sockhop_{name}")), name)
+    try:
+        for number, address in enumerate(_splice_pointers(loaded)):
+            for cpu in watching.online_cpus():
+                link = watching.watchpoint(loaded.program_fd("sockhop_splice_watched"), cpu, address)
+                pins.pin_link(link, f"splices-{number}-{cpu}")
+    except OSError:  # no debug registers, or somebody else has them
+        for pin in pins.directory.glob("splices-*"):
+            pin.unlink()
+        called = loaded.program_fd("sockhop_splice_called")
+        pins.pin_link(watching.tracepoint(called, "syscalls", "sys_enter_splice"), "splices")
+
+
+def _splice_pointers(loaded: objects.LoadedObject) -> list[int]:
+    """Where the kernel looks up how to splice from a TCP socket: one address a family (splices.bpf.h)."""
+    with ExitStack() as stack:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            with suppress(OSError):  # no IPv6 here
+                listener = stack.enter_context(socket.socket(family))
+                listener.listen()
+        program = loaded.program_fd("sockhop_operations")
+        link = stack.enter_context(closing(libbpf.link_create(program, 0, libbpf.BPF_TRACE_ITER, None)))
+        return sorted(set(memoryview(maps.run_iterator(link)).cast("Q")))
+
+
+@contextmanager
+def _known(pin: Path | None) -> Iterator[int | None]:
+    """Yield the table of classes pinned there, or None if there is none that this version can go on with."""
+    if pin is None or not pin.exists():
+        yield None
+        return
+    with closing(libbpf.obj_get(str(pin).encode())) as fd:
+        about = maps.info(fd, maps.MapInfo)
+        fits = (about.key_size, about.value_size) == (ctypes.sizeof(ClassKey), ctypes.sizeof(ClassInfo))
+        yield fd if fits else None
