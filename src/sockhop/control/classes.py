@@ -11,8 +11,8 @@ from sockhop.kernel.abi import ClassInfo, ClassKey, ClassState, Reason, Role
 class Class:
     """One class. Numbers are since it began to learn; sizes are in bytes.
 
-    ``cgroup`` is the cgroup's id; ``state`` is ``learning``, ``hopping`` or ``stack``; ``reasons`` say why it is
-    kept on the stack.
+    ``cgroup`` is the cgroup's id; ``state`` is ``learning``, ``hopping`` or ``stack``, since ``since_ns``
+    (CLOCK_MONOTONIC); ``reasons`` say why it is kept on the stack.
     """
 
     cgroup: int
@@ -25,6 +25,7 @@ class Class:
     read_bytes: int
     writes: int
     written_bytes: int
+    since_ns: int
 
     def as_json(self) -> dict[str, Any]:
         """Return the object of ``classes --json``."""
@@ -65,4 +66,5 @@ def _class(key: ClassKey, info: ClassInfo) -> Class:
         info.read_bytes,
         info.writes,
         info.written_bytes,
+        info.since_ns,
     )

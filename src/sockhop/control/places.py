@@ -141,6 +141,11 @@ def promote() -> None:
                     return
 
 
+def is_instance(name: str) -> bool:
+    """Whether an instance of this name is whole: neither half made, nor half gone, nor somebody else's."""
+    return name == "service" or any(pattern.fullmatch(name) for pattern in (_PRIVATE, _REPLACED))
+
+
 def _is_orphan(name: str) -> bool:
     """Whether the instance's owner is gone. One of another PID namespace may be there, unseen."""
     if _REPLACED.fullmatch(name):

@@ -11,11 +11,16 @@ from sockhop.kernel.abi import Gauge
 def everywhere(pins: Pins, iterator: str) -> list[bytes]:
     """Run an iterator over the sockets of every network namespace; return what it wrote in each."""
     with pins.get(iterator) as link:
-        written = [maps.run_iterator(link)]
-        for namespace in namespaces.network_namespaces()[1:]:
-            # It has gone meanwhile, or entering it takes a CAP_SYS_ADMIN that we lack (setns(2)).
-            with suppress(OSError):
-                written.append(namespaces.inside(namespace, lambda: maps.run_iterator(link)))
+        return in_each(link)
+
+
+def in_each(link: int) -> list[bytes]:
+    """Run an iterator, given by its link, in every network namespace; return what it wrote in each."""
+    written = [maps.run_iterator(link)]
+    for namespace in namespaces.network_namespaces()[1:]:
+        # It has gone meanwhile, or entering it takes a CAP_SYS_ADMIN that we lack (setns(2)).
+        with suppress(OSError):
+            written.append(namespaces.inside(namespace, lambda: maps.run_iterator(link)))
     return written
 
 

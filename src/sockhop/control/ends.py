@@ -1,0 +1,210 @@
+"""Ends of connections, as the data plane tells of them."""
+
+import ctypes
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from sockhop.kernel import abi
+from sockhop.kernel.abi import Action, ClassState, FlowFlag, Outcome, Reason, Role
+
+# include/net/tcp_states.h, from 1 on.
+TCP_STATES = (
+    "established",
+    "syn_sent",
+    "syn_recv",
+    "fin_wait1",
+    "fin_wait2",
+    "time_wait",
+    "close",
+    "close_wait",
+    "last_ack",
+    "listen",
+    "closing",
+    "new_syn_recv",
+    "bound_inactive",
+)
+_MAPPED = bytes(10) + b"\xff\xff"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process that holds a socket. ``command`` is its name, of at most 15 characters (``comm``)."""
+
+    pid: int
+    descriptor: int
+    command: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object of ``flows --json``."""
+        return {"pid": self.pid, "fd": self.descriptor, "command": self.command}
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One socket of a connection.
+
+    ``owners`` is None where the kernel does not tell them. ``class_state`` is None where nothing was learned yet;
+    ``allowed`` is what the class and the rules say together. ``messages`` and what hopped count from when the
+    socket went into the map. ``instance`` is the name of the data plane that knows most of it. ``snd`` and ``rcv``
+    are TCP's next sequence numbers.
+    """
+
+    cookie: int
+    peer: int
+    netns_cookie: int
+    role: str
+    tcp_state: str
+    local_address: str
+    local_port: int
+    remote_address: str
+    remote_port: int
+    cgroup: int
+    cgroup_path: str | None
+    owners: tuple[Owner, ...] | None
+    flags: int
+    action: str
+    allowed: str
+    class_state: str | None
+    class_reasons: tuple[str, ...]
+    hazards: tuple[str, ...]
+    outcome: str
+    messages: int
+    hopped_messages: int
+    hopped_bytes: int
+    snd: int
+    rcv: int
+    instance: str
+
+    def has(self, flag: FlowFlag) -> bool:
+        """Whether this is so of the end."""
+        return bool(self.flags >> flag & 1)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the data plane has taken the end in, or watches it."""
+        return bool(self.flags & (1 << FlowFlag.TRACKED | 1 << FlowFlag.OBSERVED))
+
+    @property
+    def local(self) -> str:
+        """The end's own address and port."""
+        return endpoint(self.local_address, self.local_port)
+
+    @property
+    def remote(self) -> str:
+        """What the end is connected to, as it sees it."""
+        return endpoint(self.remote_address, self.remote_port)
+
+    @property
+    def server_port(self) -> int:
+        """The port of the class."""
+        return self.local_port if self.role == "server" else self.remote_port
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object of ``flows --json``."""
+        owners = self.owners
+        return {
+            "cookie": self.cookie,
+            "netns_cookie": self.netns_cookie,
+            "role": self.role,
+            "local": self.local,
+            "remote": self.remote,
+            "tcp_state": self.tcp_state,
+            "cgroup": self.cgroup_path,
+            "cgroup_id": self.cgroup,
+            "owners": owners if owners is None else [each.as_json() for each in owners],
+            "flags": flag_names(self.flags),
+            "rule": self.action,
+            "allowed": self.allowed,
+            "class_state": self.class_state,
+            "class_reasons": self.class_reasons,
+            "hazards": self.hazards,
+            "outcome": self.outcome,
+            "messages": self.messages,
+            "hopped_messages": self.hopped_messages,
+            "hopped_bytes": self.hopped_bytes,
+        }
+
+
+def endpoint(address: str, port: int) -> str:
+    """Return an address and a port as they are written together."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+@lru_cache(maxsize=65536)
+def address_text(address: bytes) -> str:
+    """Return 16 bytes as text; IPv4 that is mapped into IPv6 as IPv4."""
+    if address.startswith(_MAPPED):
+        return socket.inet_ntop(socket.AF_INET, address[12:])
+    return socket.inet_ntop(socket.AF_INET6, address)
+
+
+@lru_cache(maxsize=4096)
+def flag_names(flags: int) -> tuple[str, ...]:
+    """Return the names of these bits."""
+    return tuple(flag.name.lower() for flag in FlowFlag if flags >> flag & 1)
+
+
+@lru_cache(maxsize=4096)
+def reason_names(bits: int) -> tuple[str, ...]:
+    """Return the names of these reasons."""
+    return tuple(reason.name.lower() for reason in Reason if bits >> reason & 1)
+
+
+_ROLES = tuple(role.name.lower() for role in Role)
+_OUTCOMES = tuple(outcome.name.lower() for outcome in Outcome)
+_ACTIONS = tuple(action.name.lower() for action in Action)
+_CLASS_STATES = tuple(state.name.lower() for state in ClassState)
+
+
+def records(written: bytes) -> Iterator[abi.Flow]:
+    """Yield what the iterator ``flows`` has written."""
+    yield from (abi.Flow * (len(written) // ctypes.sizeof(abi.Flow))).from_buffer_copy(written)
+
+
+def owner_records(written: bytes) -> Iterator[abi.Owner]:
+    """Yield what the iterator ``owners`` has written."""
+    yield from (abi.Owner * (len(written) // ctypes.sizeof(abi.Owner))).from_buffer_copy(written)
+
+
+def end(
+    record: abi.Flow, instance: str, paths: dict[int, str], owners: dict[int, tuple[Owner, ...]] | None
+) -> End:
+    """Return the end that a record tells of.
+
+    :param paths: of cgroups, by id.
+    :param owners: by socket cookie; None if they are not known.
+    """
+    flags, cookie, cgroup = record.flags, record.cookie, record.cgroup
+    known = flags >> FlowFlag.HAS_CLASS & 1
+    # A hazard that was seen at the very moment of a judgement has the last word.
+    state = ClassState.STACK if record.class_reasons else record.class_state
+    return End(
+        cookie,
+        record.peer,
+        record.netns_cookie,
+        _ROLES[record.role],
+        TCP_STATES[record.tcp_state - 1],
+        address_text(bytes(record.local_address)),
+        record.local_port,
+        address_text(bytes(record.remote_address)),
+        record.remote_port,
+        cgroup,
+        paths.get(cgroup),
+        None if owners is None else owners.get(cookie, ()),
+        flags,
+        _ACTIONS[record.action],
+        _CLASS_STATES[record.allowed],
+        _CLASS_STATES[state] if known else None,
+        reason_names(record.class_reasons),
+        reason_names(record.hazards),
+        _OUTCOMES[record.outcome],
+        record.messages,
+        record.hopped_messages,
+        record.hopped_bytes,
+        record.snd,
+        record.rcv,
+        instance,
+    )

@@ -1,0 +1,302 @@
+"""Why a connection hops or does not, and what can be done about it: a function of what is known, and no more."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sockhop.control import words
+from sockhop.control.classes import Class
+from sockhop.control.ends import End
+from sockhop.control.pairing import Flow
+from sockhop.control.situation import Situation
+from sockhop.kernel.abi import FlowFlag, Outcome, Reason
+
+_WOULD_LOSE = {reason.name.lower() for reason in Reason if reason >= Reason.SHORT_LIVED}
+_MAX_CLASSES = 8192  # maps.h
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a connection hops, in at least one direction.
+
+    ``code`` is the reason for programs, ``hops`` if there is none. ``text`` is for people, and so is ``fix``,
+    which is empty if there is nothing to be done.
+    """
+
+    hops: bool
+    code: str
+    text: str
+    fix: str = ""
+
+
+def explain(flow: Flow, situation: Situation) -> Verdict:
+    """Return why the connection hops or does not. The first thing that keeps it from it is named."""
+    for test in _TESTS:
+        verdict = test(flow, situation)
+        if verdict:
+            return verdict
+    return _directions(flow)
+
+
+def _stack(code: str, why: str, fix: str = "") -> Verdict:
+    return Verdict(False, code, f"takes the stack because {why}", fix)
+
+
+def who(end: End) -> str:
+    """Return what to call an end: its role, and the process if there is one."""
+    owner = next(iter(end.owners or ()), None)
+    return f"the {end.role} ({owner.command}, pid {owner.pid})" if owner else f"the {end.role}"
+
+
+def _where(end: End) -> str:
+    return end.cgroup_path or f"a cgroup that is gone or cannot be seen (id {end.cgroup})"
+
+
+def _all_have(flow: Flow, flag: FlowFlag) -> bool:
+    return all(end.has(flag) for end in flow.ends)
+
+
+# -- the tests, in their order ---------------------------------------------------------------------------------
+
+
+def _other_end(flow: Flow, _situation: Situation) -> Verdict | None:
+    if len(flow.ends) == 2:
+        return None
+    (end,) = flow.ends
+    if (end.local_address, end.local_port) == (end.remote_address, end.remote_port):
+        return _stack("self", "the socket is connected to itself")
+    if end.is_ours:
+        return _stack("gone", f"its other end, {end.remote}, is gone")
+    if end.tcp_state == "syn_sent":
+        return _connecting()
+    return _stack(
+        "other_host",
+        f"its other end, {end.remote}, is on another host, or in a network namespace that cannot be seen",
+    )
+
+
+def _connecting() -> Verdict:
+    return _stack("connecting", "it is not established yet")
+
+
+def _state(flow: Flow, _situation: Situation) -> Verdict | None:
+    states = {end.tcp_state for end in flow.ends}
+    if states == {"established"}:
+        return None
+    if states & {"syn_sent", "syn_recv", "new_syn_recv"}:
+        return _connecting()
+    # An end that still reads can be hopped to.
+    if _all_have(flow, FlowFlag.TRACKED) and "close_wait" in states and states & {"fin_wait1", "fin_wait2"}:
+        return None
+    return _stack("closing", "one of the ends has shut down or is closing")
+
+
+def _socket(flow: Flow, _situation: Situation) -> Verdict | None:
+    """What of a socket itself keeps it out."""
+    for end in flow.ends:
+        if end.flags & _KEPT_OUT and not end.has(FlowFlag.TRACKED):
+            for flag, (code, what, fix) in words.SOCKETS.items():
+                if end.has(flag):
+                    return _stack(code, f"the socket of {who(end)} {what}", fix)
+    return None
+
+
+_KEPT_OUT = sum(1 << flag for flag in words.SOCKETS)
+
+
+def _service(_flow: Flow, situation: Situation) -> Verdict | None:
+    if situation.state == "down":
+        return _stack("down", "sockhop is not up", "sockhop up --all, or --cgroup PATH of both its ends")
+    if situation.state == "draining":
+        return _stack("draining", "sockhop is draining after `down`", "sockhop up, with the same scopes as before")
+    return None
+
+
+def _scope(flow: Flow, _situation: Situation) -> Verdict | None:
+    outside = [end for end in flow.ends if not end.has(FlowFlag.IN_SCOPE) and not end.is_ours]
+    if not outside:
+        return None
+    paths = list(dict.fromkeys(end.cgroup_path for end in outside if end.cgroup_path))
+    fix = ""
+    if paths:
+        fix = "sockhop up " + " ".join(f"--cgroup {path}" for path in paths) + ", then sockhop adopt, or reconnect"
+    if len(outside) == 2:
+        places = dict.fromkeys(map(_where, outside))
+        return _stack(
+            "out_of_scope", f"neither end is in scope: their sockets belong to {' and '.join(places)}", fix
+        )
+    (end,) = outside
+    return _stack("out_of_scope", f"{who(end)} is out of scope: its socket belongs to {_where(end)}", fix)
+
+
+def _rule(flow: Flow, _situation: Situation) -> Verdict | None:
+    for end in flow.ends:
+        if end.action == "never":
+            return _stack(
+                "rule",
+                f'a rule says "never" for {who(end)} at port {end.server_port}',
+                f"change the rule in {words.CONFIG}, then sockhop up",
+            )
+    return None
+
+
+def _class(flow: Flow, situation: Situation) -> Verdict | None:
+    """Classes that are kept on the stack."""
+    for end in flow.ends:
+        if end.allowed != "stack" or not end.class_reasons:
+            continue
+        hazards = tuple(reason for reason in end.class_reasons if reason not in _WOULD_LOSE)
+        if hazards:
+            return _stack("class", f"{who(end)} {words.does(hazards)}", _unlearn(end, "does this no longer"))
+        return _would_lose(end, situation)
+    return None
+
+
+def _unlearn(end: End, what: str) -> str:
+    return (
+        f"if you are sure that it {what}: sockhop classes --forget --port {end.server_port}, and it is learned "
+        f'anew; or a rule with action = "always" and port = {end.server_port} in {words.CONFIG}'
+    )
+
+
+def _would_lose(end: End, situation: Situation) -> Verdict:
+    known = _class_of(end, situation)
+    due = known.since_ns / 1e9 + situation.settings.review_seconds - situation.now_ns / 1e9 if known else 0.0
+    when = f"in {due:.0f} s" if due >= 1 else "from now on"
+    return _stack(
+        "would_lose",
+        f"{who(end)} {words.does(end.class_reasons)}; new connections are looked at again {when}",
+        f'nothing needs to be done; to let it hop all the same, a rule with action = "always" and port = '
+        f"{end.server_port} in {words.CONFIG}",
+    )
+
+
+def _class_of(end: End, situation: Situation) -> Class | None:
+    return situation.classes.get((end.cgroup, end.server_port, end.role))
+
+
+def _learning(flow: Flow, situation: Situation) -> Verdict | None:
+    learning = [end for end in flow.ends if _is_learning(end)]
+    if _all_have(flow, FlowFlag.TRACKED):  # a review does not take live ones out
+        learning = [end for end in learning if end.allowed == "stack"]
+    if not learning:
+        return None
+    if len(situation.classes) >= _MAX_CLASSES and not all(_class_of(end, situation) for end in learning):
+        return _stack(
+            "classes_full",
+            f"the table of what is learned about services is full ({_MAX_CLASSES:,})",
+            "sockhop classes --forget --port PORT, of services that are no more",
+        )
+    evidence = "; ".join(f"of {who(end)}, {_evidence(end, situation)}" for end in learning)
+    fix = ""
+    if not any(end.is_ours for end in flow.ends):
+        fix = "sockhop adopt lets this connection count too (sockhop agent does it continuously)"
+    return _stack("learning", f"sockhop is still learning, and has seen {evidence}. Either is enough", fix)
+
+
+def _is_learning(end: End) -> bool:
+    return end.allowed == "learning" or (end.allowed == "stack" and end.class_state != "stack")
+
+
+def _evidence(end: End, situation: Situation) -> str:
+    known = _class_of(end, situation)
+    connections, reads = (known.connections, known.reads) if known else (0, 0)
+    enough = situation.settings
+    return (
+        f"{connections} of {enough.learn_connections} closed connections and {reads} of {enough.learn_reads} reads"
+    )
+
+
+def _not_taken_in(flow: Flow, situation: Situation) -> Verdict | None:
+    """Both classes hop, but the connection is not in the map."""
+    if _all_have(flow, FlowFlag.TRACKED):
+        return None
+    for end in flow.ends:
+        if end.hazards:
+            return _stack("option", f"{who(end)} {words.does(end.hazards)}")
+    if situation.is_full:
+        return _stack(
+            "map_full",
+            f"the map is full: {situation.tracked:,} sockets of {situation.settings.capacity:,}",
+            f"sockhop up --capacity {situation.settings.capacity * 2}",
+        )
+    for end in flow.ends:
+        if end.has(FlowFlag.TRACKED):
+            return _stack("half", f"only {who(end)} is in the map, and the other end left it or never came")
+    for end in flow.ends:
+        if not end.has(FlowFlag.HAS_FILE):
+            return _stack("not_accepted", f"no process holds the socket of {who(end)} (it waits to be accepted)")
+    return _not_adopted(flow)
+
+
+def _not_adopted(flow: Flow) -> Verdict:
+    if any(end.is_ours for end in flow.ends):
+        before = "while sockhop was still learning"
+    else:
+        before = "before `up`, or before its service was let hop"
+    blocking = next((end for end in flow.ends if end.has(FlowFlag.BLOCKS)), None)
+    if blocking:
+        return _stack(
+            "blocking",
+            f"it was made {before}, and the socket of {who(blocking)} is a blocking one: whoever sleeps in a read "
+            "would not be woken by a hop",
+            "reconnect: new connections hop",
+        )
+    return _stack(
+        "not_adopted",
+        f"it was made {before}, and has not been taken in since",
+        "sockhop adopt (sockhop agent does it continuously), or reconnect",
+    )
+
+
+def _paused(_flow: Flow, situation: Situation) -> Verdict | None:
+    return _stack("paused", "hops are paused", "sockhop resume") if situation.paused else None
+
+
+_Test = Callable[[Flow, Situation], Verdict | None]
+_TESTS: tuple[_Test, ...] = (
+    _other_end,
+    _state,
+    _socket,
+    _service,
+    _scope,
+    _rule,
+    _class,
+    _learning,
+    _not_taken_in,
+    _paused,
+)
+
+
+# -- in the map ------------------------------------------------------------------------------------------------
+
+
+def _directions(flow: Flow) -> Verdict:
+    """Each end is a direction, and its last message tells."""
+    reasons = {end.role: _of_direction(end) for end in flow.ends}
+    if not any(reasons.values()):
+        return Verdict(True, "hops", "hops")
+    stacked = {role: reason for role, reason in reasons.items() if reason}
+    outcome = next(iter(stacked.values()))
+    code = outcome.name.lower()
+    fix = "; ".join(
+        dict.fromkeys(words.OUTCOMES[reason][1] for reason in stacked.values() if words.OUTCOMES[reason][1])
+    )
+    if len(stacked) == 1:
+        (role,) = stacked
+        other = "server" if role == "client" else "client"
+        return Verdict(
+            True,
+            code,
+            f"hops from {other} to {role}; the other way it takes the stack because {words.OUTCOMES[outcome][0]}",
+            fix,
+        )
+    if len(set(stacked.values())) == 1:
+        return _stack(code, words.OUTCOMES[outcome][0], fix)
+    each = "; ".join(f"{words.OUTCOMES[reason][0]} (sent by the {role})" for role, reason in stacked.items())
+    return _stack(code, each, fix)
+
+
+def _of_direction(end: End) -> Outcome | None:
+    if end.tcp_state in ("fin_wait1", "fin_wait2"):
+        return Outcome.CLOSING
+    return None if end.outcome == "hop" else Outcome[end.outcome.upper()]
