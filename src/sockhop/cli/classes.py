@@ -1,51 +1,70 @@
 """``sockhop classes``."""
 
+from pathlib import Path
+
 import click
 
-from sockhop.cli import exits, output
+from sockhop.cli import exits, output, targets
 from sockhop.cli.options import json_option
-from sockhop.control import service
+from sockhop.control import learned, words
 from sockhop.control.classes import Class
-from sockhop.control.instance import Instance
 from sockhop.control.status import SCHEMA
 from sockhop.kernel import cgroups
 
 
+def _ports(_ctx: click.Context, _parameter: click.Parameter, values: tuple[int, ...]) -> set[int]:
+    return {targets.port(value, str(value)) for value in values}
+
+
 @click.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Only services on this port.")
-@click.option("--forget", is_flag=True, help="Forget them: they are learned anew.")
+@click.option("--port", "ports", type=int, multiple=True, callback=_ports, help="Only this port; may be repeated.")
+@click.option("--cgroup", type=click.Path(path_type=Path), help="Only services of this cgroup or one below it.")
+@click.option(
+    "--forget", is_flag=True, help="Forget them: they are learned anew. Live connections go by what is new."
+)
 @json_option
-def command(port: int | None, forget: bool, as_json: bool) -> int:
-    """Show what was learned about each service, and why it is kept on the stack."""
+def command(ports: set[int], cgroup: Path | None, forget: bool, as_json: bool) -> int:
+    """Show what was learned about each service, and what follows from it.
 
-    def wanted(instance: Instance) -> list[Class]:
-        return [each for each in instance.classes() if port in (None, each.port)]
-
-    known = wanted(service.current())
+    A class is the server's end, or the clients' end, of a service: a cgroup and a port.
+    """
+    inside = cgroups.check(cgroup) if cgroup else None
+    known = learned.read()
     where = cgroups.find({each.cgroup for each in known})
+    wanted = [
+        each
+        for each in known
+        if (not ports or each.port in ports)
+        and (inside is None or (each.cgroup in where and where[each.cgroup].is_relative_to(inside)))
+    ]
     if forget:
-        service.change(lambda instance: instance.forget(wanted(instance)))
-        output.message(f"{len(known)} classes forgotten")
-    elif as_json:
-        shown = [{**each.as_json(), "path": str(where.get(each.cgroup, ""))} for each in known]
-        output.data({"schema": SCHEMA, "classes": shown})
+        learned.forget(wanted)
+    if as_json:
+        output.data({"schema": SCHEMA, "classes": [each.as_json(where) for each in wanted], "forgotten": forget})
+    elif forget:
+        output.message(f"forgot {len(wanted):,} classes: they are learned anew")
     else:
-        columns = ["cgroup", "port", "role", "state", "because", "connections", "reads", "each", "writes", "each"]
-        rows = [_row(each, str(where.get(each.cgroup, f"gone: {each.cgroup}"))) for each in known]
-        output.table(columns, rows, numbers={1, 5, 6, 7, 8, 9})
+        _show(wanted, where)
     return exits.OK
 
 
-def _row(known: Class, path: str) -> list[str]:
-    return [
-        path,
-        str(known.port),
-        known.role,
-        known.state,
-        ", ".join(known.reasons),
-        f"{known.connections:,}",
-        f"{known.reads:,}",
-        output.size(known.read_bytes / max(known.reads, 1)),
-        f"{known.writes:,}",
-        output.size(known.written_bytes / max(known.writes, 1)),
-    ]
+def _show(known: list[Class], where: dict[int, Path]) -> None:
+    output.table(
+        ["cgroup", "port", "role", "state", "why", "connections", "reads", "per conn.", "read", "write"],
+        [
+            [
+                str(where.get(each.cgroup, f"(gone: {each.cgroup})")),
+                str(each.port),
+                each.role,
+                each.state,
+                words.in_short(each.reasons),
+                f"{each.connections:,}",
+                f"{each.reads:,}",
+                f"{each.reads / each.connections:,.1f}" if each.connections else "",
+                output.size(each.read_bytes / each.reads) if each.reads else "",
+                output.size(each.written_bytes / each.writes) if each.writes else "",
+            ]
+            for each in known
+        ],
+        numbers={1, 5, 6, 7, 8, 9},
+    )

@@ -18,10 +18,12 @@ VERBS = (
     "pause",
     "resume",
     "recheck",
+    "flows",
+    "explain",
+    "classes",
     "trace",
     "adopt",
     "agent",
-    "classes",
     "config",
     "demo",
 )

@@ -43,6 +43,18 @@ def table(columns: list[str], rows: list[list[str]], numbers: set[int] | None = 
     console.print(sheet)
 
 
+def lines(columns: list[str], rows: list[list[str]], numbers: set[int] | None = None) -> None:
+    """Print rows under headings, a line each however long: for more rows than :func:`table` has the time for."""
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    right = numbers or set()
+    for row in [columns, *rows]:
+        cells = [
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
 def size(count: float) -> str:
     """Return a number of bytes as people read it."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -8,7 +8,7 @@ import click
 
 from sockhop.cli import exits, output
 from sockhop.cli.options import json_option
-from sockhop.control import events, service
+from sockhop.control import events, service, words
 from sockhop.control.status import SCHEMA
 
 
@@ -17,7 +17,7 @@ from sockhop.control.status import SCHEMA
 @click.option("--count", type=click.IntRange(1), help="Stop after this many events.")
 @json_option
 def command(seconds: float | None, count: int | None, as_json: bool) -> int:
-    """Show a line per event: connected, paired, hop on, back to stack with the reason, closed."""
+    """Show a line per event: connected, paired, hop on, back to stack with the reason, closed, class."""
     instance = service.current()
     deadline = None if seconds is None else time.monotonic() + seconds
     shown = 0
@@ -39,8 +39,7 @@ def command(seconds: float | None, count: int | None, as_json: bool) -> int:
         if as_json:
             output.data({"schema": SCHEMA, **asdict(line)})
             return
-        kind, reason = line.kind.replace("_", " "), f"  {line.reason}" if line.reason else ""
-        click.echo(f"{line.seconds:.3f}  {kind:<9}  {line.role}  {line.local} -> {line.remote}{reason}")
+        click.echo(_text(line))
 
     # Not as an exception: one that is raised on the way from libbpf to us would be lost (ctypes).
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -48,3 +47,11 @@ def command(seconds: float | None, count: int | None, as_json: bool) -> int:
     if not events.follow(instance, show, wanted):
         output.message("the service that was traced is gone")
     return exits.OK
+
+
+def _text(line: events.Line) -> str:
+    start = f"{line.seconds:.3f}  {line.kind.replace('_', ' '):<9}  {line.role}"
+    if line.kind == "class":
+        why = f": {words.in_short(line.class_reasons)}" if line.class_reasons else ""
+        return f"{start}  port {line.port} of {line.cgroup or f'cgroup {line.cgroup_id}'}  {line.state}{why}"
+    return f"{start}  {line.local} -> {line.remote}{f'  {line.reason}' if line.reason else ''}"

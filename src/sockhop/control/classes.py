@@ -27,9 +27,10 @@ class Class:
     written_bytes: int
     since_ns: int
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the object of ``classes --json``."""
-        return asdict(self)
+    def as_json(self, where: dict[int, Path]) -> dict[str, Any]:
+        """Return the object of ``classes --json``. ``where`` has the paths of cgroups by id."""
+        path = where.get(self.cgroup)
+        return {**asdict(self), "cgroup": str(path) if path else None, "cgroup_id": self.cgroup}
 
     def key(self) -> ClassKey:
         """Return what the class is found by in the kernel."""

@@ -1,15 +1,17 @@
-"""Events of connections, as ``trace`` shows them."""
+"""Events of connections and classes, as ``trace`` shows them."""
 
 import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 
 from sockhop.control import places
 from sockhop.control.classes import reasons
 from sockhop.control.instance import Instance
 from sockhop.errors import Locked
+from sockhop.kernel import cgroups
 from sockhop.kernel.abi import ClassState, Event, EventKind, Outcome, Role
 
 # The data plane writes events for as long as somebody renews this; a reader that is killed just stops.
@@ -18,44 +20,69 @@ LEASE_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Line:
-    """One event. ``reason`` says why a connection went back to the stack."""
+    """One event: of a connection's end, or, if ``kind`` is ``class``, of a class.
+
+    ``reason`` says why a connection went back to the stack. A class has no addresses but a ``cgroup`` (its path, or
+    None once it is gone), the ``port`` of its service, and what is done with its sockets now: ``state`` and
+    ``class_reasons``.
+    """
 
     seconds: float
     kind: str
     role: str
-    local: str
-    remote: str
-    cookie: int
-    netns_cookie: int
+    local: str | None
+    remote: str | None
+    cookie: int | None
+    netns_cookie: int | None
     reason: str | None
+    cgroup: str | None = None
+    cgroup_id: int | None = None
+    port: int | None = None
+    state: str | None = None
+    class_reasons: tuple[str, ...] | None = None
 
 
-def line(event: Event) -> Line:
-    """Return the event in words. One of a class has its cgroup's id as its cookie, and no remote end."""
-    kind = EventKind(event.kind)
+Paths = Callable[[int], str | None]
+
+
+def line(event: Event, path: Paths = lambda _number: None) -> Line:
+    """Return the event in words. ``path`` finds a cgroup's path by its id."""
+    kind, role = EventKind(event.kind), Role(event.role).name.lower()
+    seconds = event.time_ns / 1e9
     if kind is EventKind.CLASS:
-        state = ClassState(event.state).name.lower()
-        why = ", ".join(reasons(event.reasons))
+        number = event.cookie  # where a connection has its socket's
         return Line(
-            seconds=event.time_ns / 1e9,
-            kind="class",
-            role=Role(event.role).name.lower(),
-            local=f"port {event.local_port} of cgroup {event.cookie}",
-            remote=state,
-            cookie=event.cookie,
-            netns_cookie=0,
-            reason=why or None,
+            seconds,
+            "class",
+            role,
+            *(None,) * 5,
+            cgroup=path(number),
+            cgroup_id=number,
+            port=event.local_port,
+            state=ClassState(ClassState.STACK if event.reasons else event.state).name.lower(),
+            class_reasons=reasons(event.reasons),
         )
     return Line(
-        seconds=event.time_ns / 1e9,
+        seconds=seconds,
         kind=kind.name.lower(),
-        role=Role(event.role).name.lower(),
+        role=role,
         local=_endpoint(event.family, bytes(event.local_address), event.local_port),
         remote=_endpoint(event.family, bytes(event.remote_address), event.remote_port),
         cookie=event.cookie,
         netns_cookie=event.netns_cookie,
         reason=Outcome(event.outcome).name.lower() if kind is EventKind.TO_STACK else None,
     )
+
+
+def _paths() -> Paths:
+    """How to find the path of a cgroup by its id: each is looked for once."""
+
+    @cache
+    def path(number: int) -> str | None:
+        found = cgroups.find({number})
+        return str(found[number]) if number in found else None
+
+    return path
 
 
 def _endpoint(family: int, address: bytes, port: int) -> str:
@@ -79,7 +106,8 @@ def follow(instance: Instance, show: Callable[[Line], None], wanted: Callable[[]
         with suppress(Locked), places.lock(LEASE_SECONDS / 3):
             instance.configure(lambda config: setattr(config, "trace_until_ns", until))
 
-    with instance.events(lambda event: show(line(event))) as poll:
+    paths = _paths()
+    with instance.events(lambda event: show(line(event, paths))) as poll:
         renewed = 0.0
         while wanted():
             if time.monotonic() - renewed > LEASE_SECONDS / 3:

@@ -58,7 +58,7 @@ def _all_have(flow: Flow, flag: FlowFlag) -> bool:
 # -- the tests, in their order ---------------------------------------------------------------------------------
 
 
-def _other_end(flow: Flow, _situation: Situation) -> Verdict | None:
+def _other_end(flow: Flow, situation: Situation) -> Verdict | None:
     if len(flow.ends) == 2:
         return None
     (end,) = flow.ends
@@ -66,16 +66,12 @@ def _other_end(flow: Flow, _situation: Situation) -> Verdict | None:
         return _stack("self", "the socket is connected to itself")
     if end.is_ours:
         return _stack("gone", f"its other end, {end.remote}, is gone")
-    if end.tcp_state == "syn_sent":
-        return _connecting()
+    if end.tcp_state != "established":
+        return _state(flow, situation)
     return _stack(
         "other_host",
         f"its other end, {end.remote}, is on another host, or in a network namespace that cannot be seen",
     )
-
-
-def _connecting() -> Verdict:
-    return _stack("connecting", "it is not established yet")
 
 
 def _state(flow: Flow, _situation: Situation) -> Verdict | None:
@@ -83,7 +79,7 @@ def _state(flow: Flow, _situation: Situation) -> Verdict | None:
     if states == {"established"}:
         return None
     if states & {"syn_sent", "syn_recv", "new_syn_recv"}:
-        return _connecting()
+        return _stack("connecting", "it is not established yet")
     # An end that still reads can be hopped to.
     if _all_have(flow, FlowFlag.TRACKED) and "close_wait" in states and states & {"fin_wait1", "fin_wait2"}:
         return None

@@ -40,7 +40,7 @@ def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
     sizes = dict.fromkeys(("sockets", "arrived", "next_seq", "candidates", "matches"), room)
     watchers = () if settings.mode == "eager" else _WATCHERS
     with (
-        _known(classes) as known,
+        known_classes(classes) as known,
         objects.loaded(
             sizes,
             reused={} if known is None else {"classes": known},
@@ -124,7 +124,7 @@ def _splice_pointers(loaded: objects.LoadedObject) -> list[int]:
 
 
 @contextmanager
-def _known(pin: Path | None) -> Iterator[int | None]:
+def known_classes(pin: Path | None) -> Iterator[int | None]:
     """Yield the table of classes pinned there, or None if there is none that this version can go on with."""
     if pin is None or not pin.exists():
         yield None
