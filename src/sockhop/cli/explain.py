@@ -30,6 +30,7 @@ def command(target: flows.Filter, as_json: bool) -> int:
     TARGET is PORT, IP:PORT, [IPv6]:PORT, pid:PID or PID/FD. A bare number is a port, unless it is above 65535:
     then it is a PID.
     """
+    output.many_objects()
     picture = flows.look()
     rows = [(flow, explain(flow, picture.situation(flow))) for flow in picture.flows if target.matches(flow)]
     rows.sort(key=lambda row: [end.cookie for end in row[0].ends])

@@ -88,6 +88,7 @@ def command(
     """List the TCP connections of this host: who is at their ends, whether they hop, and if not, why."""
     inside = cgroups.check(cgroup) if cgroup else None
     wanted = flows.Filter(port, address, pid, None, inside, state)
+    output.many_objects()
     picture = flows.look()
     rows = [
         (flow, verdict)

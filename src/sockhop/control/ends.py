@@ -142,6 +142,12 @@ def address_text(address: bytes) -> str:
 
 
 @lru_cache(maxsize=4096)
+def command_text(command: bytes) -> str:
+    """Return the name of a command as text."""
+    return command.partition(b"\0")[0].decode(errors="replace")
+
+
+@lru_cache(maxsize=4096)
 def flag_names(flags: int) -> tuple[str, ...]:
     """Return the names of these bits."""
     return tuple(flag.name.lower() for flag in FlowFlag if flags >> flag & 1)

@@ -22,8 +22,8 @@ LEASE_SECONDS = 3.0
 class Line:
     """One event: of a connection's end, or, if ``kind`` is ``class``, of a class.
 
-    ``reason`` says why a connection went back to the stack. A class has no addresses but a ``cgroup`` (its path, or
-    None once it is gone), the ``port`` of its service, and what is done with its sockets now: ``state`` and
+    ``reason`` says why a connection went back to the stack. A class has no addresses, but a ``cgroup`` (its path,
+    or None once it is gone), the ``port`` of its service, and what is done with its sockets now: ``state`` and
     ``class_reasons``.
     """
 

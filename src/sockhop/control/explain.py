@@ -13,6 +13,8 @@ from sockhop.kernel.abi import FlowFlag, Outcome, Reason
 _WOULD_LOSE = {reason.name.lower() for reason in Reason if reason >= Reason.SHORT_LIVED}
 _MAX_CLASSES = 8192  # maps.h
 
+Ends = tuple[End, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -30,11 +32,12 @@ class Verdict:
 
 def explain(flow: Flow, situation: Situation) -> Verdict:
     """Return why the connection hops or does not. The first thing that keeps it from it is named."""
+    ends = flow.ends
     for test in _TESTS:
-        verdict = test(flow, situation)
+        verdict = test(ends, situation)
         if verdict:
             return verdict
-    return _directions(flow)
+    return _directions(ends)
 
 
 def _stack(code: str, why: str, fix: str = "") -> Verdict:
@@ -51,44 +54,44 @@ def _where(end: End) -> str:
     return end.cgroup_path or f"a cgroup that is gone or cannot be seen (id {end.cgroup})"
 
 
-def _all_have(flow: Flow, flag: FlowFlag) -> bool:
-    return all(end.has(flag) for end in flow.ends)
+def _all_have(ends: Ends, flag: FlowFlag) -> bool:
+    return all(end.has(flag) for end in ends)
 
 
 # -- the tests, in their order ---------------------------------------------------------------------------------
 
 
-def _other_end(flow: Flow, situation: Situation) -> Verdict | None:
-    if len(flow.ends) == 2:
+def _other_end(ends: Ends, situation: Situation) -> Verdict | None:
+    if len(ends) == 2:
         return None
-    (end,) = flow.ends
+    (end,) = ends
     if (end.local_address, end.local_port) == (end.remote_address, end.remote_port):
         return _stack("self", "the socket is connected to itself")
     if end.is_ours:
         return _stack("gone", f"its other end, {end.remote}, is gone")
     if end.tcp_state != "established":
-        return _state(flow, situation)
+        return _state(ends, situation)
     return _stack(
         "other_host",
         f"its other end, {end.remote}, is on another host, or in a network namespace that cannot be seen",
     )
 
 
-def _state(flow: Flow, _situation: Situation) -> Verdict | None:
-    states = {end.tcp_state for end in flow.ends}
+def _state(ends: Ends, _situation: Situation) -> Verdict | None:
+    states = {end.tcp_state for end in ends}
     if states == {"established"}:
         return None
     if states & {"syn_sent", "syn_recv", "new_syn_recv"}:
         return _stack("connecting", "it is not established yet")
     # An end that still reads can be hopped to.
-    if _all_have(flow, FlowFlag.TRACKED) and "close_wait" in states and states & {"fin_wait1", "fin_wait2"}:
+    if _all_have(ends, FlowFlag.TRACKED) and "close_wait" in states and states & {"fin_wait1", "fin_wait2"}:
         return None
     return _stack("closing", "one of the ends has shut down or is closing")
 
 
-def _socket(flow: Flow, _situation: Situation) -> Verdict | None:
+def _socket(ends: Ends, _situation: Situation) -> Verdict | None:
     """What of a socket itself keeps it out."""
-    for end in flow.ends:
+    for end in ends:
         if end.flags & _KEPT_OUT and not end.has(FlowFlag.TRACKED):
             for flag, (code, what, fix) in words.SOCKETS.items():
                 if end.has(flag):
@@ -99,7 +102,7 @@ def _socket(flow: Flow, _situation: Situation) -> Verdict | None:
 _KEPT_OUT = sum(1 << flag for flag in words.SOCKETS)
 
 
-def _service(_flow: Flow, situation: Situation) -> Verdict | None:
+def _service(_ends: Ends, situation: Situation) -> Verdict | None:
     if situation.state == "down":
         return _stack("down", "sockhop is not up", "sockhop up --all, or --cgroup PATH of both its ends")
     if situation.state == "draining":
@@ -107,8 +110,8 @@ def _service(_flow: Flow, situation: Situation) -> Verdict | None:
     return None
 
 
-def _scope(flow: Flow, _situation: Situation) -> Verdict | None:
-    outside = [end for end in flow.ends if not end.has(FlowFlag.IN_SCOPE) and not end.is_ours]
+def _scope(ends: Ends, _situation: Situation) -> Verdict | None:
+    outside = [end for end in ends if not end.has(FlowFlag.IN_SCOPE) and not end.is_ours]
     if not outside:
         return None
     paths = list(dict.fromkeys(end.cgroup_path for end in outside if end.cgroup_path))
@@ -124,8 +127,8 @@ def _scope(flow: Flow, _situation: Situation) -> Verdict | None:
     return _stack("out_of_scope", f"{who(end)} is out of scope: its socket belongs to {_where(end)}", fix)
 
 
-def _rule(flow: Flow, _situation: Situation) -> Verdict | None:
-    for end in flow.ends:
+def _rule(ends: Ends, _situation: Situation) -> Verdict | None:
+    for end in ends:
         if end.action == "never":
             return _stack(
                 "rule",
@@ -135,9 +138,9 @@ def _rule(flow: Flow, _situation: Situation) -> Verdict | None:
     return None
 
 
-def _class(flow: Flow, situation: Situation) -> Verdict | None:
+def _class(ends: Ends, situation: Situation) -> Verdict | None:
     """Classes that are kept on the stack."""
-    for end in flow.ends:
+    for end in ends:
         if end.allowed != "stack" or not end.class_reasons:
             continue
         hazards = tuple(reason for reason in end.class_reasons if reason not in _WOULD_LOSE)
@@ -170,9 +173,9 @@ def _class_of(end: End, situation: Situation) -> Class | None:
     return situation.classes.get((end.cgroup, end.server_port, end.role))
 
 
-def _learning(flow: Flow, situation: Situation) -> Verdict | None:
-    learning = [end for end in flow.ends if _is_learning(end)]
-    if _all_have(flow, FlowFlag.TRACKED):  # a review does not take live ones out
+def _learning(ends: Ends, situation: Situation) -> Verdict | None:
+    learning = [end for end in ends if _is_learning(end)]
+    if _all_have(ends, FlowFlag.TRACKED):  # a review does not take live ones out
         learning = [end for end in learning if end.allowed == "stack"]
     if not learning:
         return None
@@ -184,7 +187,7 @@ def _learning(flow: Flow, situation: Situation) -> Verdict | None:
         )
     evidence = "; ".join(f"of {who(end)}, {_evidence(end, situation)}" for end in learning)
     fix = ""
-    if not any(end.is_ours for end in flow.ends):
+    if not any(end.is_ours for end in ends):
         fix = "sockhop adopt lets this connection count too (sockhop agent does it continuously)"
     return _stack("learning", f"sockhop is still learning, and has seen {evidence}. Either is enough", fix)
 
@@ -202,11 +205,11 @@ def _evidence(end: End, situation: Situation) -> str:
     )
 
 
-def _not_taken_in(flow: Flow, situation: Situation) -> Verdict | None:
+def _not_taken_in(ends: Ends, situation: Situation) -> Verdict | None:
     """Both classes hop, but the connection is not in the map."""
-    if _all_have(flow, FlowFlag.TRACKED):
+    if _all_have(ends, FlowFlag.TRACKED):
         return None
-    for end in flow.ends:
+    for end in ends:
         if end.hazards:
             return _stack("option", f"{who(end)} {words.does(end.hazards)}")
     if situation.is_full:
@@ -215,21 +218,21 @@ def _not_taken_in(flow: Flow, situation: Situation) -> Verdict | None:
             f"the map is full: {situation.tracked:,} sockets of {situation.settings.capacity:,}",
             f"sockhop up --capacity {situation.settings.capacity * 2}",
         )
-    for end in flow.ends:
+    for end in ends:
         if end.has(FlowFlag.TRACKED):
             return _stack("half", f"only {who(end)} is in the map, and the other end left it or never came")
-    for end in flow.ends:
+    for end in ends:
         if not end.has(FlowFlag.HAS_FILE):
             return _stack("not_accepted", f"no process holds the socket of {who(end)} (it waits to be accepted)")
-    return _not_adopted(flow)
+    return _not_adopted(ends)
 
 
-def _not_adopted(flow: Flow) -> Verdict:
-    if any(end.is_ours for end in flow.ends):
+def _not_adopted(ends: Ends) -> Verdict:
+    if any(end.is_ours for end in ends):
         before = "while sockhop was still learning"
     else:
         before = "before `up`, or before its service was let hop"
-    blocking = next((end for end in flow.ends if end.has(FlowFlag.BLOCKS)), None)
+    blocking = next((end for end in ends if end.has(FlowFlag.BLOCKS)), None)
     if blocking:
         return _stack(
             "blocking",
@@ -244,11 +247,11 @@ def _not_adopted(flow: Flow) -> Verdict:
     )
 
 
-def _paused(_flow: Flow, situation: Situation) -> Verdict | None:
+def _paused(_ends: Ends, situation: Situation) -> Verdict | None:
     return _stack("paused", "hops are paused", "sockhop resume") if situation.paused else None
 
 
-_Test = Callable[[Flow, Situation], Verdict | None]
+_Test = Callable[[Ends, Situation], Verdict | None]
 _TESTS: tuple[_Test, ...] = (
     _other_end,
     _state,
@@ -266,9 +269,9 @@ _TESTS: tuple[_Test, ...] = (
 # -- in the map ------------------------------------------------------------------------------------------------
 
 
-def _directions(flow: Flow) -> Verdict:
+def _directions(ends: Ends) -> Verdict:
     """Each end is a direction, and its last message tells."""
-    reasons = {end.role: _of_direction(end) for end in flow.ends}
+    reasons = {end.role: _of_direction(end) for end in ends}
     if not any(reasons.values()):
         return Verdict(True, "hops", "hops")
     stacked = {role: reason for role, reason in reasons.items() if reason}

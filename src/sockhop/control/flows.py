@@ -1,6 +1,5 @@
 """Connections: their ends in every network namespace, and who holds them."""
 
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -85,7 +84,7 @@ def look() -> Picture:
     Raises :class:`~sockhop.errors.NotPermitted` and :class:`~sockhop.errors.Unsupported`, and
     :class:`~sockhop.errors.SockhopError` for a service that another version has made.
     """
-    with _collected_later(), _sources() as sources:
+    with _sources() as sources:
         records: dict[int, tuple[abi.Flow, str]] = {}
         for name, read, _ in sources:
             for record in (record for written in read("flows") for record in ends.records(written)):
@@ -170,24 +169,11 @@ def _owners(read: _Read) -> dict[int, tuple[Owner, ...]] | None:
         return None
     found: dict[int, tuple[Owner, ...]] = {}
     for record in ends.owner_records(written[0]):
-        owner = Owner(
-            record.pid, record.descriptor, bytes(record.command).partition(b"\0")[0].decode(errors="replace")
-        )
-        found[record.cookie] = (*found.get(record.cookie, ()), owner)
+        owner = Owner(record.pid, record.descriptor, ends.command_text(bytes(record.command)))
+        known = found.get(record.cookie)
+        found[record.cookie] = (*known, owner) if known else (owner,)
     return found
 
 
 def _paths(wanted: set[int]) -> dict[int, str]:
     return {number: str(path) for number, path in cgroups.find(wanted - {0}).items()}
-
-
-@contextmanager
-def _collected_later() -> Iterator[None]:
-    """Hold the garbage collector back: it would look at each of so many objects again and again, for nothing."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

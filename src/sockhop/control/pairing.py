@@ -23,6 +23,8 @@ class Flow:
     @property
     def ends(self) -> tuple[End, ...]:
         """The ends that are on this host, the client's first."""
+        if self.client and self.server:
+            return self.client, self.server
         return tuple(end for end in (self.client, self.server) if end)
 
 
@@ -88,8 +90,8 @@ def _apart_at_rest(one: End, other: End) -> int:
 def _joined(alone: dict[int, End], one: End, other: End) -> Flow:
     """Take two ends out of those that are alone."""
     del alone[one.cookie], alone[other.cookie]
+    if one.role != other.role:
+        return Flow(one, other) if one.role == "client" else Flow(other, one)
     # Of two that look alike, the client has the port that was chosen for it.
-    client, server = sorted((one, other), key=lambda end: (end.role == "server", -end.local_port))
-    if client.role == server.role:
-        client, server = replace(client, role="client"), replace(server, role="server")
-    return Flow(client, server)
+    server, client = sorted((one, other), key=lambda end: end.local_port)
+    return Flow(replace(client, role="client"), replace(server, role="server"))
