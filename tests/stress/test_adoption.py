@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sockhop.control import walking
 from sockhop.kernel.abi import Action, Rule
 from tests.conftest import Scope
 from tests.stress.harness import SEED, TIMES
@@ -33,11 +34,11 @@ def test_out_and_in_in_mid_stream(scope: Scope, c_tool: Callable[[str], Path], r
                 )
                 while running.poll() is None:
                     instance.set_rules([NEVER])
-                    instance._everywhere("drain")
+                    walking.everywhere(instance, "drain")
                     instance.set_rules([])
-                    before = instance._adopted()
-                    instance._everywhere("adopt")
-                    adopted += instance._adopted() - before
+                    before = walking.adopted(instance)
+                    walking.everywhere(instance, "adopt")
+                    adopted += walking.adopted(instance) - before
                 assert running.returncode == 0
             finally:
                 running.kill()

@@ -1,6 +1,7 @@
 """Classes: services in a role, and what was learned about them."""
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from sockhop.kernel import maps
@@ -25,7 +26,7 @@ class Class:
     read_bytes: int
     writes: int
     written_bytes: int
-    since_ns: int
+    since_ns: int = 0
 
     def as_json(self, where: dict[int, Path]) -> dict[str, Any]:
         """Return the object of ``classes --json``. ``where`` has the paths of cgroups by id."""

@@ -14,8 +14,6 @@ from sockhop.errors import NotOurs, SockhopError
 from sockhop.kernel import abi, cgroups, maps, objects
 from sockhop.kernel.abi import FlowFlag
 
-_OURS = 1 << FlowFlag.TRACKED | 1 << FlowFlag.OBSERVED
-
 
 @dataclass(frozen=True)
 class Picture:
@@ -159,7 +157,8 @@ def _run(links: dict[str, int], name: str) -> list[bytes]:
 def _rank(record: abi.Flow) -> int:
     """How much a data plane has to say of an end."""
     flags: int = record.flags
-    return 2 if flags & _OURS else flags >> FlowFlag.IN_SCOPE & 1
+    told = (FlowFlag.TRACKED, FlowFlag.OBSERVED, FlowFlag.IN_SCOPE)
+    return next((len(told) - place for place, flag in enumerate(told) if flags >> flag & 1), 0)
 
 
 def _owners(read: _Read) -> dict[int, tuple[Owner, ...]] | None:

@@ -26,7 +26,7 @@ def in_each(link: int) -> list[bytes]:
 
 def adopt(pins: Pins) -> int:
     """See :meth:`sockhop.control.instance.Instance.walk`."""
-    before = _adopted(pins)
+    before = adopted(pins)
     # The second search finds the marks of the first, wherever the ends are.
     for names in (("drain", "discover"), ("discover", "adopt")):
         for name in names:
@@ -34,10 +34,11 @@ def adopt(pins: Pins) -> int:
     for name in ("candidates", "matches"):
         with pins.get(name) as fd:
             maps.empty(fd)
-    return _adopted(pins) - before
+    return adopted(pins) - before
 
 
-def _adopted(pins: Pins) -> int:
+def adopted(pins: Pins) -> int:
+    """Return how many sockets of connections that existed already went in since `up`."""
     with pins.get("gauge") as fd:
         return int(maps.read_element(fd, Gauge).adopted)
 
