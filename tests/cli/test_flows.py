@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sockhop.control import flows
+from sockhop.control import checks, flows
 from sockhop.kernel import cgroups, libbpf
 from tests.cli.connections import Connection, connected
 from tests.cli.sandbox import SOCKHOP, Sandbox
@@ -248,6 +248,20 @@ def test_a_kernel_that_does_not_tell_who_holds_sockets(sandbox: Sandbox, monkeyp
         picture = flows.look()
         (flow,) = [flow for flow in picture.flows if flows.Filter(port=int(port_of(pair))).matches(flow)]
         assert [end.owners for end in flow.ends] == [None, None]
+    refusals.append(PermissionError(1, "refused"))
+    (answer,) = (answer for answer in checks.run_checks() if answer.id == "programs")
+    assert (answer.state, "cannot tell which processes" in answer.reason) == ("ok", True)
+
+
+def test_a_service_without_that_iterator(sandbox: Sandbox) -> None:
+    sandbox.ok("up", "--all")
+    (sandbox.bpffs / "service/owners").unlink()
+    with sandbox.connection() as pair:
+        flow = only(sandbox, pair)
+        assert flow["hops"]
+        assert (flow["client"]["owners"], flow["server"]["owners"]) == (None, None)
+        assert "process unknown" in sandbox.ok("explain", port_of(pair))
+    sandbox.ok("down")
 
 
 @pytest.mark.timeout(120)

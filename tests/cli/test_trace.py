@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -166,3 +167,49 @@ def test_nothing_is_written_for_nobody(sandbox: Sandbox) -> None:
         assert instance.config().trace_until_ns < 2**63
     with tracing(sandbox, "--count", "1") as trace, sandbox.connection():
         assert trace.wait(timeout=10) == 0
+
+
+def test_classes_that_turn(sandbox: Sandbox) -> None:
+    """A line each, with the path of the cgroup and the reason in words."""
+    scope = sandbox.cgroup()
+    inside = sandbox.inside(scope)
+    sandbox.ok("up", "--mode", "auto", "--cgroup", inside)
+    with sandbox.connection(scope) as pair, sandbox.connection(scope) as other:
+        ports = [each.server.getsockname()[1] for each in (pair, other)]
+        with tracing(sandbox) as trace:
+            pair.talk(100)
+            other.client.sendall(b"all")
+            assert other.server.recv(3, socket.MSG_WAITALL) == b"all"
+            assert trace.stdout is not None
+            lines = [trace.stdout.readline().split("  ", 1)[1] for _ in range(3)]
+        assert set(lines) == {
+            f"class      client  port {ports[0]} of {inside}  hopping\n",
+            f"class      server  port {ports[0]} of {inside}  hopping\n",
+            f"class      server  port {ports[1]} of {inside}  stack: MSG_WAITALL\n",
+        }
+        with tracing(sandbox, "--json") as trace:
+            pair.client.sendall(b"all")
+            assert pair.server.recv(3, socket.MSG_WAITALL) == b"all"
+            assert trace.stdout is not None
+            # What the first has not read is still there.
+            event = next(
+                event
+                for event in map(json.loads, trace.stdout)
+                if event["port"] == ports[0] and event["class_reasons"]
+            )
+    assert event.pop("seconds") > 0
+    assert event == {
+        "schema": 1,
+        "kind": "class",
+        "role": "server",
+        "local": None,
+        "remote": None,
+        "cookie": None,
+        "netns_cookie": None,
+        "reason": None,
+        "cgroup": str(inside),
+        "cgroup_id": cgroups.identity(scope),
+        "port": ports[0],
+        "state": "stack",
+        "class_reasons": ["waitall"],
+    }

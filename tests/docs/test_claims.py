@@ -13,15 +13,17 @@ import pytest
 import sockhop
 from sockhop.cli import exits
 from sockhop.cli.main import VERBS
-from sockhop.control import status
+from sockhop.control import status, words
 from sockhop.control.settings import Settings
-from sockhop.kernel.abi import Outcome
+from sockhop.kernel.abi import FlowFlag, Outcome
 from tests.conftest import ROOT, fresh_cgroup
 from tests.docs.markdown import code, fenced, links, table
+from tests.unit.making_flows import end
 
 README, ARCHITECTURE, CHANGELOG = (ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CHANGELOG"))
 DOCS = [ROOT / f"docs/{name}.md" for name in ("walkthrough", "configuration", "agent")]
 PAGES = [README, ARCHITECTURE, CHANGELOG, ROOT / "CONTRIBUTING.md", *DOCS]
+FLOWS = ROOT / "docs/flows.md"
 REASONS = {outcome.name.lower() for outcome in Outcome} - {"hop"}
 
 
@@ -169,3 +171,27 @@ def test_the_library_example_runs(bpf: None) -> None:
     assert messages == 0
     assert isinstance(reasons, dict)
     assert set(reasons) == REASONS
+
+
+def test_every_code_of_explain_is_in_the_table() -> None:
+    source = (ROOT / "src/sockhop/control/explain.py").read_text()
+    codes = set(re.findall(r'_stack\(\s*"(\w+)"', source)) | {code for code, _, _ in words.SOCKETS.values()}
+    named = [row[0] for row in table(FLOWS, "code")]
+    assert len(named) == len(set(named))
+    assert set(named) == codes
+
+
+def ends_in_json() -> list[list[str]]:
+    """The rows about an end: the second table with this heading."""
+    rest = FLOWS.read_text().partition("and each end:")[2]
+    rows = [[cell.replace("`", "").strip() for cell in line.strip("|").split("|")] for line in rest.splitlines()]
+    return [row for row in rows if len(row) == 2 and row[0] not in ("name", "---")]
+
+
+def test_the_json_of_an_end() -> None:
+    assert {name for row in ends_in_json() for name in row[0].split(", ")} == set(end().as_json())
+
+
+def test_the_flags_of_an_end() -> None:
+    (row,) = (row for row in ends_in_json() if row[0] == "flags")
+    assert set(re.findall(r"\b[a-z]+(?:_[a-z]+)*\b", row[1])) - {"of"} == {flag.name.lower() for flag in FlowFlag}

@@ -49,7 +49,14 @@ def test_the_other_end_is_on_another_host() -> None:
 
 
 def test_the_other_end_is_gone() -> None:
-    stack(Flow(None, end()), "gone", "its other end, 127.0.0.1:40000, is gone", "")
+    why = "its other end, 127.0.0.1:40000, is gone"
+    stack(Flow(None, end(flags=(*IN, FlowFlag.PEER_GONE))), "gone", why, "")
+    stack(Flow(None, end(peer=0)), "gone", why, "")
+
+
+def test_the_other_end_is_there_but_not_seen() -> None:
+    assert explain(Flow(None, end()), UP).hops
+    stack(Flow(None, end(outcome="full")), "full", words.OUTCOMES[Outcome.FULL][0], "")
 
 
 def test_a_socket_connected_to_itself() -> None:

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockhop.control import places
+from sockhop.control import loading, places
 from sockhop.control.instance import Instance
 from sockhop.control.settings import Settings
 from sockhop.dataplane import object_path
@@ -90,8 +90,12 @@ def _cgroup2() -> str:
 
 
 def _programs() -> str:
-    with objects.loaded({}):
-        return "the kernel takes all programs and maps"
+    with objects.loaded({}, optional=loading.OPTIONAL_PROGRAMS) as loaded:
+        if all(map(loaded.has_program, loading.OPTIONAL_PROGRAMS)):
+            return "the kernel takes all programs and maps"
+        return (
+            "the kernel takes all that hops need; `flows` and `explain` cannot tell which processes hold sockets"
+        )
 
 
 class _Pair:

@@ -68,6 +68,8 @@ def _other_end(ends: Ends, situation: Situation) -> Verdict | None:
     if (end.local_address, end.local_port) == (end.remote_address, end.remote_port):
         return _stack("self", "the socket is connected to itself")
     if end.is_ours:
+        if end.peer and not end.has(FlowFlag.PEER_GONE):
+            return None  # in a network namespace that cannot be seen
         return _stack("gone", f"its other end, {end.remote}, is gone")
     if end.tcp_state != "established":
         return _state(ends, situation)
@@ -280,7 +282,7 @@ def _directions(ends: Ends) -> Verdict:
     fix = "; ".join(
         dict.fromkeys(words.OUTCOMES[reason][1] for reason in stacked.values() if words.OUTCOMES[reason][1])
     )
-    if len(stacked) == 1:
+    if len(stacked) == 1 and len(reasons) == 2:
         (role,) = stacked
         other = "server" if role == "client" else "client"
         return Verdict(

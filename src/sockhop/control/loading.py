@@ -24,6 +24,7 @@ _MAPS = {
 _ITERATORS = ("drain", "discover", "adopt", "flows")
 # Iterators that a kernel may refuse: what they would tell is then unknown.
 _OPTIONAL = ("owners",)
+OPTIONAL_PROGRAMS = tuple(f"sockhop_{name}" for name in _OPTIONAL)
 # What watches applications, unless eager.
 _WATCHERS = ("received", "sent", "splice_watched", "splice_called", "operations")
 # CAPACITY_SLACK of entering.h, twice: for the server ends, and for the clients of one moment.
@@ -45,7 +46,7 @@ def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
             sizes,
             reused={} if known is None else {"classes": known},
             without=_programs(name for name in _WATCHERS if name not in watchers),
-            optional=_programs(_OPTIONAL),
+            optional=OPTIONAL_PROGRAMS,
         ) as loaded,
     ):
         sockets = loaded.map_fd("sockets")
@@ -80,7 +81,7 @@ def viewer() -> Iterator[dict[str, int]]:
     links: dict[str, int] = {}
     with (
         ExitStack() as stack,
-        objects.loaded(sizes, without=_programs(others), optional=_programs(_OPTIONAL)) as loaded,
+        objects.loaded(sizes, without=_programs(others), optional=OPTIONAL_PROGRAMS) as loaded,
     ):
         for name in wanted:
             if loaded.has_program(f"sockhop_{name}"):

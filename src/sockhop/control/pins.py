@@ -30,10 +30,6 @@ class Pins:
         with closing(libbpf.obj_get(str(self.directory / name).encode())) as fd:
             yield fd
 
-    def has(self, name: str) -> bool:
-        """Whether something is pinned under this name."""
-        return (self.directory / name).exists()
-
     def pin(self, fd: int, name: str) -> None:
         """Pin a map, program or link."""
         libbpf.obj_pin(fd, str(self.directory / name).encode())
