@@ -63,7 +63,7 @@ def test_both_ends_with_all_that_is_known(sandbox: Sandbox, address: str) -> Non
             assert end["cgroup_id"] == cgroups.identity(scope)
             assert [(owner["pid"], owner["fd"]) for owner in end["owners"]] == [(os.getpid(), here.fileno())]
             assert end["owners"][0]["command"] == Path("/proc/self/comm").read_text().strip()
-            assert {"in_scope", "tracked", "in_map", "has_file"} <= set(end["flags"])
+            assert {"in_scope", "paired", "tracked", "in_map", "has_file"} <= set(end["flags"])
             assert not {"observed", "blocks", "foreign", "peer_gone"} & set(end["flags"])
             assert (end["messages"], end["hopped_messages"], end["outcome"]) == (5, 5, "hop")
             assert end["hopped_bytes"] > 0

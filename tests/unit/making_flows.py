@@ -12,7 +12,7 @@ from sockhop.kernel.abi import FlowFlag
 PORT, CLIENT_PORT = 6379, 40000
 UP = Situation("up", settings=Settings(), now_ns=100 * 10**9)
 PLAIN = (FlowFlag.IN_SCOPE, FlowFlag.HAS_FILE)
-IN = (*PLAIN, FlowFlag.TRACKED, FlowFlag.IN_MAP)
+IN = (*PLAIN, FlowFlag.PAIRED, FlowFlag.TRACKED, FlowFlag.IN_MAP)
 
 
 def bits(*flags: FlowFlag) -> int:

@@ -187,7 +187,7 @@ def test_a_class_that_would_lose(reason: Reason, since: int, when: str) -> None:
 
 def test_learning() -> None:
     where = situation(known(connections=1, reads=12))
-    observed = (*PLAIN, FlowFlag.OBSERVED)
+    observed = (*PLAIN, FlowFlag.PAIRED, FlowFlag.OBSERVED)
     verdict = explain(flow(observed, {"allowed": "learning", "class_state": "learning"}), where)
     assert (verdict.hops, verdict.code, verdict.fix) == (False, "learning", "")
     assert verdict.text == (
@@ -244,7 +244,7 @@ def test_not_accepted() -> None:
     ("flags", "before"),
     [
         (PLAIN, "before `up`, or before its service was let hop"),
-        ((*PLAIN, FlowFlag.OBSERVED), "while sockhop was still learning"),
+        ((*PLAIN, FlowFlag.PAIRED), "while sockhop was still learning"),
     ],
 )
 def test_not_adopted(flags: tuple[FlowFlag, ...], before: str) -> None:

@@ -83,11 +83,6 @@ class End:
         return bool(self.flags >> flag & 1)
 
     @property
-    def is_ours(self) -> bool:
-        """Whether the data plane has taken the end in, or watches it."""
-        return bool(self.flags & (1 << FlowFlag.TRACKED | 1 << FlowFlag.OBSERVED))
-
-    @property
     def local(self) -> str:
         """The end's own address and port."""
         return endpoint(self.local_address, self.local_port)

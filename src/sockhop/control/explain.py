@@ -67,7 +67,7 @@ def _other_end(ends: Ends, situation: Situation) -> Verdict | None:
     (end,) = ends
     if (end.local_address, end.local_port) == (end.remote_address, end.remote_port):
         return _stack("self", "the socket is connected to itself")
-    if end.is_ours:
+    if end.has(FlowFlag.PAIRED):
         if end.peer and not end.has(FlowFlag.PEER_GONE):
             return None  # in a network namespace that cannot be seen
         return _stack("gone", f"its other end, {end.remote}, is gone")
@@ -113,7 +113,7 @@ def _service(_ends: Ends, situation: Situation) -> Verdict | None:
 
 
 def _scope(ends: Ends, _situation: Situation) -> Verdict | None:
-    outside = [end for end in ends if not end.has(FlowFlag.IN_SCOPE) and not end.is_ours]
+    outside = [end for end in ends if not end.has(FlowFlag.IN_SCOPE) and not end.has(FlowFlag.PAIRED)]
     if not outside:
         return None
     paths = list(dict.fromkeys(end.cgroup_path for end in outside if end.cgroup_path))
@@ -189,7 +189,7 @@ def _learning(ends: Ends, situation: Situation) -> Verdict | None:
         )
     evidence = "; ".join(f"of {who(end)}, {_evidence(end, situation)}" for end in learning)
     fix = ""
-    if not any(end.is_ours for end in ends):
+    if not any(end.has(FlowFlag.PAIRED) for end in ends):
         fix = "sockhop adopt lets this connection count too (sockhop agent does it continuously)"
     return _stack("learning", f"sockhop is still learning, and has seen {evidence}. Either is enough", fix)
 
@@ -230,7 +230,7 @@ def _not_taken_in(ends: Ends, situation: Situation) -> Verdict | None:
 
 
 def _not_adopted(ends: Ends) -> Verdict:
-    if any(end.is_ours for end in ends):
+    if any(end.has(FlowFlag.PAIRED) for end in ends):
         before = "while sockhop was still learning"
     else:
         before = "before `up`, or before its service was let hop"

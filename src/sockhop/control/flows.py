@@ -28,7 +28,7 @@ class Picture:
     def situation(self, flow: Flow) -> Situation:
         """Return what holds for the connection: that of the data plane that has its ends, or might."""
         for end in flow.ends:
-            if end.is_ours or end.has(FlowFlag.IN_SCOPE):
+            if end.has(FlowFlag.PAIRED) or end.has(FlowFlag.IN_SCOPE):
                 return self.situations[end.instance]
         return self.situations["service"]
 
@@ -73,7 +73,8 @@ class Filter:
         )
 
     def _is_inside(self, end: End) -> bool:
-        return end.cgroup_path is not None and Path(end.cgroup_path).is_relative_to(str(self.cgroup))
+        # Not by paths: there may be very many ends.
+        return f"{end.cgroup_path}/".startswith(f"{self.cgroup}/".replace("//", "/"))
 
 
 def look() -> Picture:
@@ -157,7 +158,7 @@ def _run(links: dict[str, int], name: str) -> list[bytes]:
 def _rank(record: abi.Flow) -> int:
     """How much a data plane has to say of an end."""
     flags: int = record.flags
-    told = (FlowFlag.TRACKED, FlowFlag.OBSERVED, FlowFlag.IN_SCOPE)
+    told = (FlowFlag.TRACKED, FlowFlag.OBSERVED, FlowFlag.PAIRED, FlowFlag.IN_SCOPE)
     return next((len(told) - place for place, flag in enumerate(told) if flags >> flag & 1), 0)
 
 

@@ -196,6 +196,7 @@ enum flow_flag {
 	FLOW_KERNEL_SOCKET,
 	FLOW_REPAIR,
 	FLOW_FOREIGN, /* belongs to programs of somebody else's */
+	FLOW_PAIRED,  /* an end of ours, whose other end was found */
 };
 
 /* One end of a connection. What an end that is not ours does not have is 0. */

@@ -60,7 +60,7 @@ INLINE void tell_peer(struct flow *flow, struct end *end)
 
 INLINE void tell_end(struct flow *flow, struct end *end)
 {
-	flow->flags |= flag_if(end->observed, FLOW_OBSERVED) | flag_if(end->tracked, FLOW_TRACKED) |
+	flow->flags |= 1u << FLOW_PAIRED | flag_if(end->observed, FLOW_OBSERVED) | flag_if(end->tracked, FLOW_TRACKED) |
 		       flag_if(end->kept, FLOW_KEPT);
 	flow->outcome = end->outcome;
 	flow->messages = end->sent;

@@ -107,6 +107,7 @@ class FlowFlag(IntEnum):
     KERNEL_SOCKET = 11
     REPAIR = 12
     FOREIGN = 13
+    PAIRED = 14
 
 
 class Traffic(ctypes.Structure):
