@@ -160,3 +160,12 @@ def test_two_builds_give_the_same_object(tmp_path: Path) -> None:
             (directory / source.name).write_bytes(source.read_bytes())
         build.compile_object(directory / build.SOURCE.name, tmp_path / f"{name}.bpf.o")
     assert (tmp_path / "one.bpf.o").read_bytes() == (tmp_path / "two.bpf.o").read_bytes()
+
+
+@pytest.mark.parametrize("kind", [abi.Flow, abi.Owner])
+def test_tuples_are_what_the_structures_are(kind: type[ctypes.Structure]) -> None:
+    written = bytes(range(1, 1 + ctypes.sizeof(kind))) * 2
+    one, two = abi.tuples(kind, written)
+    there = kind.from_buffer_copy(written)
+    values = [getattr(there, name) for name, *_ in kind._fields_]
+    assert list(one) == list(two) == [value if isinstance(value, int) else bytes(value) for value in values]

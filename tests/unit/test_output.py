@@ -7,6 +7,20 @@ import pytest
 from sockhop.cli import output
 
 
+@pytest.mark.parametrize("parts", [[], [{"a": 1}], [{"a": 1}, {"b": ["]}"]}]])
+def test_a_listing_is_one_object(parts: list[dict[str, object]], capsys: pytest.CaptureFixture[str]) -> None:
+    output.listing({"schema": 1}, "flows", iter(parts))
+    out, err = capsys.readouterr()
+    assert (json.loads(out), out.count("\n"), err) == ({"schema": 1, "flows": parts}, 1, "")
+
+
+def test_lines_are_aligned_and_never_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    output.lines(["a", "count"], [["x" * 200, "1"], ["{y}", "22"]], numbers={1})
+    assert capsys.readouterr().out == "\n".join(
+        [f"{'a':200}  count", f"{'x' * 200}      1", f"{'{y}':200}     22", ""]
+    )
+
+
 @pytest.mark.parametrize(
     ("count", "text"),
     [

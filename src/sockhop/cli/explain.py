@@ -35,7 +35,7 @@ def command(target: flows.Filter, as_json: bool) -> int:
     rows = [(flow, explain(flow, picture.situation(flow))) for flow in picture.flows if target.matches(flow)]
     rows.sort(key=lambda row: [end.cookie for end in row[0].ends])
     if as_json:
-        output.data({"schema": SCHEMA, "flows": [as_object(*row) for row in rows]})
+        output.listing({"schema": SCHEMA}, "flows", (as_object(*row) for row in rows))
     else:
         for row in rows[:MOST]:
             _show(*row)

@@ -99,7 +99,7 @@ def command(
     rows.sort(key=_SORTS[sort], reverse=reverse)
     shown = rows[:limit]
     if as_json:
-        output.data({"schema": SCHEMA, "total": len(rows), "flows": [as_object(*row) for row in shown]})
+        output.listing({"schema": SCHEMA, "total": len(rows)}, "flows", (as_object(*row) for row in shown))
     else:
         _show(shown)
         if len(shown) < len(rows):

@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -24,7 +25,19 @@ def message(text: str) -> None:
 
 def data(value: dict[str, Any]) -> None:
     """Print one JSON object."""
-    click.echo(json.dumps(value))
+    _write(json.dumps(value))
+
+
+def listing(value: dict[str, Any], name: str, parts: Iterable[dict[str, Any]]) -> None:
+    """Print one JSON object, of which ``name`` lists very many ``parts``, each made as it is printed."""
+    head = json.dumps({**value, name: []}).removesuffix("]}")
+    _write(f"{head}{', '.join(map(json.dumps, parts))}]}}")
+
+
+def _write(text: str) -> None:
+    """Print what is data, as it is: click.echo() would look for colours in all of it."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def table(columns: list[str], rows: list[list[str]], numbers: set[int] | None = None) -> None:
@@ -58,7 +71,7 @@ def lines(columns: list[str], rows: list[list[str]], numbers: set[int] | None = 
     right = numbers or set()
     padded = "  ".join(f"{{:{'>' if index in right else '<'}{width}}}" for index, width in enumerate(widths))
     # One string: a write a line would take longer than all the rest.
-    click.echo("\n".join(padded.format(*row).rstrip() for row in [columns, *rows]))
+    _write("\n".join(padded.format(*row).rstrip() for row in [columns, *rows]))
 
 
 def size(count: float) -> str:

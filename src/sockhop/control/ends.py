@@ -1,6 +1,5 @@
 """Ends of connections, as the data plane tells of them."""
 
-import ctypes
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -154,58 +153,87 @@ def reason_names(bits: int) -> tuple[str, ...]:
     return tuple(reason.name.lower() for reason in Reason if bits >> reason & 1)
 
 
+_HAS_CLASS = 1 << FlowFlag.HAS_CLASS
 _ROLES = tuple(role.name.lower() for role in Role)
 _OUTCOMES = tuple(outcome.name.lower() for outcome in Outcome)
 _ACTIONS = tuple(action.name.lower() for action in Action)
 _CLASS_STATES = tuple(state.name.lower() for state in ClassState)
 
 
-def records(written: bytes) -> Iterator[abi.Flow]:
+# A record as a tuple, in the order of its fields: there may be very many, and a field of a ctypes structure takes
+# longer to look at.
+Record = tuple[Any, ...]
+_NAMES = [name for name, *_ in abi.Flow._fields_]
+COOKIE, CGROUP, FLAGS = map(_NAMES.index, ("cookie", "cgroup", "flags"))
+
+
+def records(written: bytes) -> Iterator[Record]:
     """Yield what the iterator ``flows`` has written."""
-    yield from (abi.Flow * (len(written) // ctypes.sizeof(abi.Flow))).from_buffer_copy(written)
+    return abi.tuples(abi.Flow, written)
 
 
-def owner_records(written: bytes) -> Iterator[abi.Owner]:
+def owner_records(written: bytes) -> Iterator[Record]:
     """Yield what the iterator ``owners`` has written."""
-    yield from (abi.Owner * (len(written) // ctypes.sizeof(abi.Owner))).from_buffer_copy(written)
+    return abi.tuples(abi.Owner, written)
 
 
-def end(
-    record: abi.Flow, instance: str, paths: dict[int, str], owners: dict[int, tuple[Owner, ...]] | None
-) -> End:
+def end(record: Record, instance: str, paths: dict[int, str], owners: dict[int, tuple[Owner, ...]] | None) -> End:
     """Return the end that a record tells of.
 
     :param paths: of cgroups, by id.
     :param owners: by socket cookie; None if they are not known.
     """
-    flags, cookie, cgroup = record.flags, record.cookie, record.cgroup
-    known = flags >> FlowFlag.HAS_CLASS & 1
+    (
+        cookie,
+        peer,
+        netns_cookie,
+        cgroup,
+        messages,
+        hopped_bytes,
+        hopped_messages,
+        outcome,
+        flags,
+        action,
+        allowed,
+        class_state,
+        class_reasons,
+        hazards,
+        snd,
+        rcv,
+        _family,
+        local_port,
+        remote_port,
+        tcp_state,
+        role,
+        local_address,
+        remote_address,
+    ) = record
     # A hazard that was seen at the very moment of a judgement has the last word.
-    state = ClassState.STACK if record.class_reasons else record.class_state
+    state = ClassState.STACK if class_reasons else class_state
     return End(
         cookie,
-        record.peer,
-        record.netns_cookie,
-        _ROLES[record.role],
-        TCP_STATES[record.tcp_state - 1],
-        address_text(bytes(record.local_address)),
-        record.local_port,
-        address_text(bytes(record.remote_address)),
-        record.remote_port,
+        peer,
+        netns_cookie,
+        _ROLES[role],
+        TCP_STATES[tcp_state - 1],
+        address_text(local_address),
+        local_port,
+        address_text(remote_address),
+        remote_port,
         cgroup,
         paths.get(cgroup),
         None if owners is None else owners.get(cookie, ()),
         flags,
-        _ACTIONS[record.action],
-        _CLASS_STATES[record.allowed],
-        _CLASS_STATES[state] if known else None,
-        reason_names(record.class_reasons),
-        reason_names(record.hazards),
-        _OUTCOMES[record.outcome],
-        record.messages,
-        record.hopped_messages,
-        record.hopped_bytes,
-        record.snd,
-        record.rcv,
+        _ACTIONS[action],
+        _CLASS_STATES[allowed],
+        _CLASS_STATES[state] if flags & _HAS_CLASS else None,
+        reason_names(class_reasons),
+        reason_names(hazards),
+        _OUTCOMES[outcome],
+        messages,
+        hopped_messages,
+        hopped_bytes,
+        snd,
+        rcv,
         instance,
     )

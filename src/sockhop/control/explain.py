@@ -55,7 +55,7 @@ def _where(end: End) -> str:
 
 
 def _all_have(ends: Ends, flag: FlowFlag) -> bool:
-    return all(end.has(flag) for end in ends)
+    return bool(ends[0].flags & ends[-1].flags & 1 << flag)
 
 
 # -- the tests, in their order ---------------------------------------------------------------------------------
@@ -80,9 +80,9 @@ def _other_end(ends: Ends, situation: Situation) -> Verdict | None:
 
 
 def _state(ends: Ends, _situation: Situation) -> Verdict | None:
-    states = {end.tcp_state for end in ends}
-    if states == {"established"}:
+    if ends[0].tcp_state == ends[-1].tcp_state == "established":
         return None
+    states = {end.tcp_state for end in ends}
     if states & {"syn_sent", "syn_recv", "new_syn_recv"}:
         return _stack("connecting", "it is not established yet")
     # An end that still reads can be hopped to.

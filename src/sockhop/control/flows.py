@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sockhop.control import ends, loading, places, walking
-from sockhop.control.ends import End, Owner
+from sockhop.control.ends import CGROUP, COOKIE, FLAGS, End, Owner, Record
 from sockhop.control.instance import Instance
 from sockhop.control.pairing import Flow, paired
 from sockhop.control.situation import DOWN, Situation, situation_of
 from sockhop.errors import NotOurs, SockhopError
-from sockhop.kernel import abi, cgroups, maps, objects
+from sockhop.kernel import cgroups, maps, objects
 from sockhop.kernel.abi import FlowFlag
 
 
@@ -84,14 +84,14 @@ def look() -> Picture:
     :class:`~sockhop.errors.SockhopError` for a service that another version has made.
     """
     with _sources() as sources:
-        records: dict[int, tuple[abi.Flow, str]] = {}
+        records: dict[int, tuple[Record, str]] = {}
         for name, read, _ in sources:
             for record in (record for written in read("flows") for record in ends.records(written)):
-                known = records.get(record.cookie)
+                known = records.get(record[COOKIE])
                 if known is None or _rank(record) > _rank(known[0]):
-                    records[record.cookie] = (record, name)
+                    records[record[COOKIE]] = (record, name)
         owners = _owners(sources[0][1])
-        paths = _paths({record.cgroup for record, _ in records.values()})
+        paths = _paths({record[CGROUP] for record, _ in records.values()})
         made = [ends.end(record, name, paths, owners) for record, name in records.values()]
         situations = {"service": DOWN, **{name: situation for name, _, situation in sources}}
         return Picture(list(paired(made)), situations)
@@ -155,9 +155,9 @@ def _run(links: dict[str, int], name: str) -> list[bytes]:
     return [maps.run_iterator(links[name])] if name == "owners" else walking.in_each(links[name])
 
 
-def _rank(record: abi.Flow) -> int:
+def _rank(record: Record) -> int:
     """How much a data plane has to say of an end."""
-    flags: int = record.flags
+    flags = record[FLAGS]
     told = (FlowFlag.TRACKED, FlowFlag.OBSERVED, FlowFlag.PAIRED, FlowFlag.IN_SCOPE)
     return next((len(told) - place for place, flag in enumerate(told) if flags >> flag & 1), 0)
 
@@ -168,10 +168,10 @@ def _owners(read: _Read) -> dict[int, tuple[Owner, ...]] | None:
     if not written:
         return None
     found: dict[int, tuple[Owner, ...]] = {}
-    for record in ends.owner_records(written[0]):
-        owner = Owner(record.pid, record.descriptor, ends.command_text(bytes(record.command)))
-        known = found.get(record.cookie)
-        found[record.cookie] = (*known, owner) if known else (owner,)
+    for cookie, pid, descriptor, command in ends.owner_records(written[0]):
+        owner = Owner(pid, descriptor, ends.command_text(command))
+        known = found.get(cookie)
+        found[cookie] = (*known, owner) if known else (owner,)
     return found
 
 

@@ -1,7 +1,10 @@
 """The types of ``dataplane/abi.h`` in ctypes. ``tests/unit/test_abi.py`` compares them with the object."""
 
 import ctypes
+import struct
+from collections.abc import Iterator
 from enum import IntEnum
+from typing import Any
 
 
 class Outcome(IntEnum):
@@ -263,6 +266,15 @@ class Owner(ctypes.Structure):
         ("descriptor", ctypes.c_uint32),
         ("command", ctypes.c_uint8 * 16),
     )
+
+
+_CODES: dict[Any, str] = {ctypes.c_uint64: "Q", ctypes.c_uint32: "I", ctypes.c_uint16: "H", ctypes.c_uint8: "B"}
+
+
+def tuples(kind: type[ctypes.Structure], written: bytes) -> Iterator[tuple[Any, ...]]:
+    """Yield each structure of those that stand one behind the other, as a tuple; arrays of bytes are bytes."""
+    codes = [_CODES.get(part) or f"{ctypes.sizeof(part)}s" for _, part, *_ in kind._fields_]
+    return struct.iter_unpack("=" + "".join(codes), written)
 
 
 MAX_RULES = 64
