@@ -5,10 +5,11 @@ import re
 import pytest
 
 from sockhop.control import words
-from sockhop.control.explain import explain, who
+from sockhop.control.explain import explain
 from sockhop.control.pairing import Flow
 from sockhop.control.settings import Settings
 from sockhop.control.situation import DOWN, Situation
+from sockhop.control.verdicts import who
 from sockhop.kernel.abi import FlowFlag, Outcome, Reason
 from tests.unit.making_flows import IN, PLAIN, UP, end, flow, known, situation
 

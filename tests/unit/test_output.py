@@ -9,7 +9,7 @@ from sockhop.cli import output
 
 @pytest.mark.parametrize("parts", [[], [{"a": 1}], [{"a": 1}, {"b": ["]}"]}]])
 def test_a_listing_is_one_object(parts: list[dict[str, object]], capsys: pytest.CaptureFixture[str]) -> None:
-    output.listing({"schema": 1}, "flows", iter(parts))
+    output.listing({"schema": 1}, "flows", map(json.dumps, parts))
     out, err = capsys.readouterr()
     assert (json.loads(out), out.count("\n"), err) == ({"schema": 1, "flows": parts}, 1, "")
 

@@ -5,13 +5,14 @@ from collections import Counter
 import click
 
 from sockhop.cli import exits, output, targets
-from sockhop.cli.flows import as_object
+from sockhop.cli.flows import json_of
 from sockhop.cli.options import json_option
 from sockhop.control import flows
 from sockhop.control.ends import End
-from sockhop.control.explain import Verdict, explain
+from sockhop.control.explain import explain
 from sockhop.control.pairing import Flow
 from sockhop.control.status import SCHEMA
+from sockhop.control.verdicts import Verdict
 from sockhop.kernel import processes
 
 MOST = 20
@@ -35,7 +36,7 @@ def command(target: flows.Filter, as_json: bool) -> int:
     rows = [(flow, explain(flow, picture.situation(flow))) for flow in picture.flows if target.matches(flow)]
     rows.sort(key=lambda row: [end.cookie for end in row[0].ends])
     if as_json:
-        output.listing({"schema": SCHEMA}, "flows", (as_object(*row) for row in rows))
+        output.listing({"schema": SCHEMA}, "flows", (json_of(*row) for row in rows))
     else:
         for row in rows[:MOST]:
             _show(*row)

@@ -9,10 +9,11 @@ import click
 from sockhop.cli import exits, output, targets
 from sockhop.cli.options import json_option
 from sockhop.control import flows
-from sockhop.control.ends import TCP_STATES, End
-from sockhop.control.explain import Verdict, explain
+from sockhop.control.ends import TCP_STATES, End, quoted
+from sockhop.control.explain import explain
 from sockhop.control.pairing import Flow
 from sockhop.control.status import SCHEMA
+from sockhop.control.verdicts import Verdict
 from sockhop.kernel import cgroups
 
 Row = tuple[Flow, Verdict]
@@ -99,7 +100,7 @@ def command(
     rows.sort(key=_SORTS[sort], reverse=reverse)
     shown = rows[:limit]
     if as_json:
-        output.listing({"schema": SCHEMA, "total": len(rows)}, "flows", (as_object(*row) for row in shown))
+        output.listing({"schema": SCHEMA, "total": len(rows)}, "flows", (json_of(*row) for row in shown))
     else:
         _show(shown)
         if len(shown) < len(rows):
@@ -110,16 +111,14 @@ def command(
     return exits.OK
 
 
-def as_object(flow: Flow, verdict: Verdict) -> dict[str, Any]:
-    """Return a connection as ``flows --json`` and ``explain --json`` have it."""
-    return {
-        "client": flow.client.as_json() if flow.client else None,
-        "server": flow.server.as_json() if flow.server else None,
-        "hops": verdict.hops,
-        "code": verdict.code,
-        "text": verdict.text,
-        "fix": verdict.fix,
-    }
+def json_of(flow: Flow, verdict: Verdict) -> str:
+    """Return the JSON object of a connection, as ``flows`` and ``explain`` have it."""
+    return (
+        f'{{"client": {flow.client.as_json() if flow.client else "null"}, '
+        f'"server": {flow.server.as_json() if flow.server else "null"}, '
+        f'"hops": {"true" if verdict.hops else "false"}, "code": "{verdict.code}", '
+        f'"text": {quoted(verdict.text)}, "fix": {quoted(verdict.fix)}}}'
+    )
 
 
 def _show(rows: list[Row]) -> None:

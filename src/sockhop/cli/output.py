@@ -28,10 +28,10 @@ def data(value: dict[str, Any]) -> None:
     _write(json.dumps(value))
 
 
-def listing(value: dict[str, Any], name: str, parts: Iterable[dict[str, Any]]) -> None:
-    """Print one JSON object, of which ``name`` lists very many ``parts``, each made as it is printed."""
+def listing(value: dict[str, Any], name: str, parts: Iterable[str]) -> None:
+    """Print one JSON object, of which ``name`` lists very many ``parts``, which are JSON already."""
     head = json.dumps({**value, name: []}).removesuffix("]}")
-    _write(f"{head}{', '.join(map(json.dumps, parts))}]}}")
+    _write(f"{head}{', '.join(parts)}]}}")
 
 
 def _write(text: str) -> None:

@@ -1,5 +1,6 @@
 """Ends of connections, as the data plane tells of them."""
 
+import json
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,9 +37,9 @@ class Owner:
     descriptor: int
     command: str
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the object of ``flows --json``."""
-        return {"pid": self.pid, "fd": self.descriptor, "command": self.command}
+    def as_json(self) -> str:
+        """Return the JSON object of ``flows --json``."""
+        return f'{{"pid": {self.pid}, "fd": {self.descriptor}, "command": {quoted(self.command)}}}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +97,27 @@ class End:
         """The port of the class."""
         return self.local_port if self.role == "server" else self.remote_port
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the object of ``flows --json``."""
-        owners = self.owners
-        return {
-            "cookie": self.cookie,
-            "netns_cookie": self.netns_cookie,
-            "role": self.role,
-            "local": self.local,
-            "remote": self.remote,
-            "tcp_state": self.tcp_state,
-            "cgroup": self.cgroup_path,
-            "cgroup_id": self.cgroup,
-            "owners": owners if owners is None else [each.as_json() for each in owners],
-            "flags": flag_names(self.flags),
-            "rule": self.action,
-            "allowed": self.allowed,
-            "class_state": self.class_state,
-            "class_reasons": self.class_reasons,
-            "hazards": self.hazards,
-            "outcome": self.outcome,
-            "messages": self.messages,
-            "hopped_messages": self.hopped_messages,
-            "hopped_bytes": self.hopped_bytes,
-        }
+    def as_json(self) -> str:
+        """Return the JSON object of ``flows --json``.
+
+        As text: there may be very many, and most of their parts are alike.
+        """
+        owners = "null" if self.owners is None else f"[{', '.join([each.as_json() for each in self.owners])}]"
+        return (
+            f'{{"cookie": {self.cookie}, "netns_cookie": {self.netns_cookie}, "role": "{self.role}", '
+            f'"local": "{self.local}", "remote": "{self.remote}", "tcp_state": "{self.tcp_state}", '
+            f'"cgroup": {quoted(self.cgroup_path)}, "cgroup_id": {self.cgroup}, "owners": {owners}, '
+            f'"flags": {quoted(flag_names(self.flags))}, "rule": "{self.action}", "allowed": "{self.allowed}", '
+            f'"class_state": {quoted(self.class_state)}, "class_reasons": {quoted(self.class_reasons)}, '
+            f'"hazards": {quoted(self.hazards)}, "outcome": "{self.outcome}", "messages": {self.messages}, '
+            f'"hopped_messages": {self.hopped_messages}, "hopped_bytes": {self.hopped_bytes}}}'
+        )
+
+
+@lru_cache(maxsize=65536)
+def quoted(value: str | tuple[str, ...] | None) -> str:
+    """Return the value in JSON."""
+    return json.dumps(value)
 
 
 def endpoint(address: str, port: int) -> str:

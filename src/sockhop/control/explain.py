@@ -1,38 +1,28 @@
 """Why a connection hops or does not, and what can be done about it: a function of what is known, and no more."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sockhop.control import words
 from sockhop.control.classes import Class
 from sockhop.control.ends import End
 from sockhop.control.pairing import Flow
 from sockhop.control.situation import Situation
+from sockhop.control.verdicts import HOPS, Verdict, stack, who
 from sockhop.kernel.abi import FlowFlag, Outcome, Reason
 
 _WOULD_LOSE = {reason.name.lower() for reason in Reason if reason >= Reason.SHORT_LIVED}
 _MAX_CLASSES = 8192  # maps.h
 
+_TRACKED = 1 << FlowFlag.TRACKED
+
 Ends = tuple[End, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a connection hops, in at least one direction.
-
-    ``code`` is the reason for programs, ``hops`` if there is none. ``text`` is for people, and so is ``fix``,
-    which is empty if there is nothing to be done.
-    """
-
-    hops: bool
-    code: str
-    text: str
-    fix: str = ""
 
 
 def explain(flow: Flow, situation: Situation) -> Verdict:
     """Return why the connection hops or does not. The first thing that keeps it from it is named."""
     ends = flow.ends
+    if situation.state == "up" and not situation.paused and all(map(_plainly_hops, ends)) and len(ends) == 2:
+        return HOPS
     for test in _TESTS:
         verdict = test(ends, situation)
         if verdict:
@@ -40,14 +30,14 @@ def explain(flow: Flow, situation: Situation) -> Verdict:
     return _directions(ends)
 
 
-def _stack(code: str, why: str, fix: str = "") -> Verdict:
-    return Verdict(False, code, f"takes the stack because {why}", fix)
-
-
-def who(end: End) -> str:
-    """Return what to call an end: its role, and the process if there is one."""
-    owner = next(iter(end.owners or ()), None)
-    return f"the {end.role} ({owner.command}, pid {owner.pid})" if owner else f"the {end.role}"
+def _plainly_hops(end: End) -> bool:
+    """Whether no test below would find anything: most ends of very many are such."""
+    return bool(
+        end.flags & _TRACKED
+        and end.outcome == "hop"
+        and end.allowed == "hopping"
+        and end.tcp_state == "established"
+    )
 
 
 def _where(end: End) -> str:
@@ -66,14 +56,14 @@ def _other_end(ends: Ends, situation: Situation) -> Verdict | None:
         return None
     (end,) = ends
     if (end.local_address, end.local_port) == (end.remote_address, end.remote_port):
-        return _stack("self", "the socket is connected to itself")
+        return stack("self", "the socket is connected to itself")
     if end.has(FlowFlag.PAIRED):
         if end.peer and not end.has(FlowFlag.PEER_GONE):
             return None  # in a network namespace that cannot be seen
-        return _stack("gone", f"its other end, {end.remote}, is gone")
+        return stack("gone", f"its other end, {end.remote}, is gone")
     if end.tcp_state != "established":
         return _state(ends, situation)
-    return _stack(
+    return stack(
         "other_host",
         f"its other end, {end.remote}, is on another host, or in a network namespace that cannot be seen",
     )
@@ -84,11 +74,11 @@ def _state(ends: Ends, _situation: Situation) -> Verdict | None:
         return None
     states = {end.tcp_state for end in ends}
     if states & {"syn_sent", "syn_recv", "new_syn_recv"}:
-        return _stack("connecting", "it is not established yet")
+        return stack("connecting", "it is not established yet")
     # An end that still reads can be hopped to.
     if _all_have(ends, FlowFlag.TRACKED) and "close_wait" in states and states & {"fin_wait1", "fin_wait2"}:
         return None
-    return _stack("closing", "one of the ends has shut down or is closing")
+    return stack("closing", "one of the ends has shut down or is closing")
 
 
 def _socket(ends: Ends, _situation: Situation) -> Verdict | None:
@@ -97,7 +87,7 @@ def _socket(ends: Ends, _situation: Situation) -> Verdict | None:
         if end.flags & _KEPT_OUT and not end.has(FlowFlag.TRACKED):
             for flag, (code, what, fix) in words.SOCKETS.items():
                 if end.has(flag):
-                    return _stack(code, f"the socket of {who(end)} {what}", fix)
+                    return stack(code, f"the socket of {who(end)} {what}", fix)
     return None
 
 
@@ -106,9 +96,9 @@ _KEPT_OUT = sum(1 << flag for flag in words.SOCKETS)
 
 def _service(_ends: Ends, situation: Situation) -> Verdict | None:
     if situation.state == "down":
-        return _stack("down", "sockhop is not up", "sockhop up --all, or --cgroup PATH of both its ends")
+        return stack("down", "sockhop is not up", "sockhop up --all, or --cgroup PATH of both its ends")
     if situation.state == "draining":
-        return _stack("draining", "sockhop is draining after `down`", "sockhop up, with the same scopes as before")
+        return stack("draining", "sockhop is draining after `down`", "sockhop up, with the same scopes as before")
     return None
 
 
@@ -122,17 +112,17 @@ def _scope(ends: Ends, _situation: Situation) -> Verdict | None:
         fix = "sockhop up " + " ".join(f"--cgroup {path}" for path in paths) + ", then sockhop adopt, or reconnect"
     if len(outside) == 2:
         places = dict.fromkeys(map(_where, outside))
-        return _stack(
+        return stack(
             "out_of_scope", f"neither end is in scope: their sockets belong to {' and '.join(places)}", fix
         )
     (end,) = outside
-    return _stack("out_of_scope", f"{who(end)} is out of scope: its socket belongs to {_where(end)}", fix)
+    return stack("out_of_scope", f"{who(end)} is out of scope: its socket belongs to {_where(end)}", fix)
 
 
 def _rule(ends: Ends, _situation: Situation) -> Verdict | None:
     for end in ends:
         if end.action == "never":
-            return _stack(
+            return stack(
                 "rule",
                 f'a rule says "never" for {who(end)} at port {end.server_port}',
                 f"change the rule in {words.CONFIG}, then sockhop up",
@@ -147,7 +137,7 @@ def _class(ends: Ends, situation: Situation) -> Verdict | None:
             continue
         hazards = tuple(reason for reason in end.class_reasons if reason not in _WOULD_LOSE)
         if hazards:
-            return _stack("class", f"{who(end)} {words.does(hazards)}", _unlearn(end, "does this no longer"))
+            return stack("class", f"{who(end)} {words.does(hazards)}", _unlearn(end, "does this no longer"))
         return _would_lose(end, situation)
     return None
 
@@ -163,7 +153,7 @@ def _would_lose(end: End, situation: Situation) -> Verdict:
     known = _class_of(end, situation)
     due = known.since_ns / 1e9 + situation.settings.review_seconds - situation.now_ns / 1e9 if known else 0.0
     when = f"in {due:.0f} s" if due >= 1 else "from now on"
-    return _stack(
+    return stack(
         "would_lose",
         f"{who(end)} {words.does(end.class_reasons)}; new connections are looked at again {when}",
         f'nothing needs to be done; to let it hop all the same, a rule with action = "always" and port = '
@@ -182,7 +172,7 @@ def _learning(ends: Ends, situation: Situation) -> Verdict | None:
     if not learning:
         return None
     if len(situation.classes) >= _MAX_CLASSES and not all(_class_of(end, situation) for end in learning):
-        return _stack(
+        return stack(
             "classes_full",
             f"the table of what is learned about services is full ({_MAX_CLASSES:,})",
             "sockhop classes --forget --port PORT, of services that are no more",
@@ -191,7 +181,7 @@ def _learning(ends: Ends, situation: Situation) -> Verdict | None:
     fix = ""
     if not any(end.has(FlowFlag.PAIRED) for end in ends):
         fix = "sockhop adopt lets this connection count too (sockhop agent does it continuously)"
-    return _stack("learning", f"sockhop is still learning, and has seen {evidence}. Either is enough", fix)
+    return stack("learning", f"sockhop is still learning, and has seen {evidence}. Either is enough", fix)
 
 
 def _is_learning(end: End) -> bool:
@@ -213,19 +203,19 @@ def _not_taken_in(ends: Ends, situation: Situation) -> Verdict | None:
         return None
     for end in ends:
         if end.hazards:
-            return _stack("option", f"{who(end)} {words.does(end.hazards)}")
+            return stack("option", f"{who(end)} {words.does(end.hazards)}")
     if situation.is_full:
-        return _stack(
+        return stack(
             "map_full",
             f"the map is full: {situation.tracked:,} sockets of {situation.settings.capacity:,}",
             f"sockhop up --capacity {situation.settings.capacity * 2}",
         )
     for end in ends:
         if end.has(FlowFlag.TRACKED):
-            return _stack("half", f"only {who(end)} is in the map, and the other end left it or never came")
+            return stack("half", f"only {who(end)} is in the map, and the other end left it or never came")
     for end in ends:
         if not end.has(FlowFlag.HAS_FILE):
-            return _stack("not_accepted", f"no process holds the socket of {who(end)} (it waits to be accepted)")
+            return stack("not_accepted", f"no process holds the socket of {who(end)} (it waits to be accepted)")
     return _not_adopted(ends)
 
 
@@ -236,13 +226,13 @@ def _not_adopted(ends: Ends) -> Verdict:
         before = "before `up`, or before its service was let hop"
     blocking = next((end for end in ends if end.has(FlowFlag.BLOCKS)), None)
     if blocking:
-        return _stack(
+        return stack(
             "blocking",
             f"it was made {before}, and the socket of {who(blocking)} is a blocking one: whoever sleeps in a read "
             "would not be woken by a hop",
             "reconnect: new connections hop",
         )
-    return _stack(
+    return stack(
         "not_adopted",
         f"it was made {before}, and has not been taken in since",
         "sockhop adopt (sockhop agent does it continuously), or reconnect",
@@ -250,7 +240,7 @@ def _not_adopted(ends: Ends) -> Verdict:
 
 
 def _paused(_ends: Ends, situation: Situation) -> Verdict | None:
-    return _stack("paused", "hops are paused", "sockhop resume") if situation.paused else None
+    return stack("paused", "hops are paused", "sockhop resume") if situation.paused else None
 
 
 _Test = Callable[[Ends, Situation], Verdict | None]
@@ -275,7 +265,7 @@ def _directions(ends: Ends) -> Verdict:
     """Each end is a direction, and its last message tells."""
     reasons = {end.role: _of_direction(end) for end in ends}
     if not any(reasons.values()):
-        return Verdict(True, "hops", "hops")
+        return HOPS
     stacked = {role: reason for role, reason in reasons.items() if reason}
     outcome = next(iter(stacked.values()))
     code = outcome.name.lower()
@@ -292,9 +282,9 @@ def _directions(ends: Ends) -> Verdict:
             fix,
         )
     if len(set(stacked.values())) == 1:
-        return _stack(code, words.OUTCOMES[outcome][0], fix)
+        return stack(code, words.OUTCOMES[outcome][0], fix)
     each = "; ".join(f"{words.OUTCOMES[reason][0]} (sent by the {role})" for role, reason in stacked.items())
-    return _stack(code, each, fix)
+    return stack(code, each, fix)
 
 
 def _of_direction(end: End) -> Outcome | None:
