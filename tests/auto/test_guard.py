@@ -7,6 +7,7 @@ import pytest
 
 from tests.auto.talk import Service, receive, spliced
 from tests.conftest import Scope
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -56,6 +57,29 @@ def test_the_class_turns_at_once(service: Service, reason: str) -> None:
         assert spliced(later.server, 10) == message
         later.talk(10)
     assert hops.status().hop.messages == before.hop.messages
+
+
+OPTIONS = [
+    (socket.SO_RCVLOWAT, 5, "rcvlowat"),
+    (socket.SO_OOBINLINE, 1, "oob"),
+    (35, 1, "timestamps"),  # SO_TIMESTAMPNS
+    (42, 0, "peek_offset"),  # SO_PEEK_OFF
+]
+
+
+@pytest.mark.parametrize(("option", "value", "reason"), OPTIONS, ids=[reason for _, _, reason in OPTIONS])
+def test_options_of_a_reader_that_hops(service: Service, option: int, value: int, reason: str) -> None:
+    """They are looked at once a tick of the clock."""
+    with service.connection() as connection:
+        connection.talk(10)
+        connection.server.setsockopt(socket.SOL_SOCKET, option, value)
+
+        def is_seen() -> bool:
+            connection.talk(1)
+            return service.known("server").reasons == (reason,)
+
+        until(is_seen, "the option is seen")
+        assert service.known("server").state == "stack"
 
 
 def test_bytes_that_hopped_before_the_turn_are_not_lost(service: Service) -> None:

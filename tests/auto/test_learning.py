@@ -1,9 +1,11 @@
 """A class is watched first; then it hops, or is kept on the stack for a reason."""
 
+import os
 import select
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.auto.talk import PROMPT, Connection, Service, receive, spliced
+from tests.conformance.waiting import asleep_in
 from tests.conftest import Scope
 from tests.waiting import until
 
@@ -182,6 +185,33 @@ def interrupted(connection: Connection) -> None:
         connection.server.setblocking(False)
 
 
+def low_water_for_one_read(connection: Connection) -> None:
+    low_water(connection)
+    message = connection.send(connection.client, 10)
+    assert receive(connection.server, 10) == message
+    connection.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+
+
+def shared_with_a_process(connection: Connection) -> None:
+    child = os.fork()
+    if not child:
+        signal.pause()
+    try:
+        blocking_read(connection)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def fast_open(connection: Connection) -> None:
+    with pytest.raises(OSError, match=r"connected|supported"):
+        connection.server.sendto(b"x", socket.MSG_FASTOPEN, connection.server.getpeername())
+
+
+def sends_urgent(connection: Connection) -> None:
+    connection.server.send(b"!", socket.MSG_OOB)
+
+
 def zero_copy(connection: Connection) -> None:
     connection.server.setsockopt(socket.SOL_SOCKET, SO_ZEROCOPY, 1)
     connection.server.send(b"z" * 10, MSG_ZEROCOPY)
@@ -201,6 +231,10 @@ HAZARDS = [
     (reads_with_a_handler, "signals"),
     (reads_among_threads, "threads"),
     (interrupted, "interrupted"),
+    (low_water_for_one_read, "rcvlowat"),
+    (shared_with_a_process, "threads"),
+    (fast_open, "fastopen"),
+    (sends_urgent, "oob"),
     (zero_copy, "zerocopy"),
     (zero_copy, "errqueue"),
 ]
@@ -241,8 +275,52 @@ def test_a_blocking_reader_alone_may_hop(scope: Scope) -> None:
     assert [(known.state, known.reasons) for known in scope.hops.classes()] == [("hopping", ())] * 2
 
 
+RESET = """
+import os, socket, struct
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+if not os.fork():
+    server.close()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.read(0, 1)
+    os._exit(0)
+client.close()
+print("ready", flush=True)
+try:
+    server.recv(1)
+except ConnectionResetError:
+    print("reset")
+"""
+
+
+def test_a_blocking_reader_that_is_reset(scope: Scope) -> None:
+    """In the map it would see EAGAIN."""
+    with scope.popen([sys.executable, "-c", RESET], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stdin is not None
+        assert reader.stdout.readline() == b"ready\n"
+        until(lambda: asleep_in("recvfrom", reader.pid), "the reader sleeps")
+        reader.stdin.close()
+        assert reader.stdout.read() == b"reset\n"
+    (server,) = (known for known in scope.hops.classes() if known.role == "server")
+    assert "interrupted" in server.reasons
+
+
+def test_a_reader_that_is_killed_is_not_to_blame(scope: Scope) -> None:
+    """Nobody sees what its last read gave."""
+    script = BLOCKING + 'print("ready", flush=True)\nserver.recv(1)\n'
+    with scope.popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"ready\n"
+        until(lambda: asleep_in("recvfrom", reader.pid), "the reader sleeps")
+        reader.kill()
+    assert [known.reasons for known in scope.hops.classes()] == [(), ()]
+
+
 def test_a_thousand_cold_starts(scope: Scope) -> None:
     """A class that splices, or waits for all, within its first reads never hops."""
+    ports = set()
     for number in range(1000):
         service = Service(scope)
         for _ in range(1 + number % 3):
@@ -250,8 +328,10 @@ def test_a_thousand_cold_starts(scope: Scope) -> None:
                 connection.talk(number % 7)
                 (waitall if number % 2 else splices)(connection)
                 connection.talk(number % 5)
-        assert service.known("server").state == "stack"
+        ports.add(service.port)
         service.listener.close()
+    states = {known.port: known.state for known in scope.hops.classes() if known.role == "server"}
+    assert states == dict.fromkeys(ports, "stack")
     status = scope.hops.status()
     assert (status.hop.messages, status.stack.messages) == (0, 0)
 

@@ -25,7 +25,9 @@ INLINE bool may_enter(struct tcp_sock *tcp, struct end *end)
 {
 	struct tcp_sock *peer = peer_of(end);
 
-	return peer && is_ready(tcp) && is_ready(peer) && !hazards_of_socket(tcp) && may_hop(tcp) &&
+	end->found = 0;
+	hazards_of_socket(tcp, &end->found);
+	return peer && is_ready(tcp) && is_ready(peer) && !end->found && may_hop(tcp) &&
 	       !is_full(end->class.role) && state_of_pair(end, tcp, peer) == CLASS_HOPPING;
 }
 

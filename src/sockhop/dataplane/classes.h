@@ -99,7 +99,7 @@ INLINE void review(struct class_key *key, struct class_info *class)
 		return;
 	class->connections = class->reads = class->writes = class->burst_writes = 0;
 	class->read_bytes = class->written_bytes = 0;
-	class->reasons = 0;
+	__sync_fetch_and_and(&class->reasons, HAZARDS); /* one that was seen just now stays */
 	turn(key, class, CLASS_STACK, CLASS_LEARNING);
 }
 

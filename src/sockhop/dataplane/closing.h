@@ -103,18 +103,6 @@ INLINE bool is_blocking(struct file *file)
 	return !(file->f_flags & O_NONBLOCK);
 }
 
-/* Whether nobody but the calling thread can reach the socket: one thread, one reference to the file. */
-INLINE bool is_alone(struct file *file)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct file___before_6_13 *older = (void *)file;
-
-	if (task->signal->nr_threads != 1)
-		return false;
-	return field_exists(file->f_ref) ? file->f_ref.refcnt.counter == 0 :
-					   older->f_count.counter == 1;
-}
-
 /* Whether the peer may have decided to hop and not yet have reached our queue: between the two it holds
  * no lock, and finding us gone it would give its application EPIPE (tcp_bpf_sendmsg_redir). */
 INLINE bool may_be_coming(struct end *end)

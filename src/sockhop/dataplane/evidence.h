@@ -10,6 +10,7 @@
 #define EVIDENCE_BATCH 16
 /* TCP counts a FIN and an urgent byte as a byte each. */
 #define SEQ_SLACK 2
+#define UNSEEN_CHECKS 8
 
 static __attribute__((noinline)) int blame_all(struct class_key *key, __u32 hazards)
 {
@@ -25,27 +26,49 @@ static __attribute__((noinline)) int blame_all(struct class_key *key, __u32 haza
 	return 0;
 }
 
-/* What a blocking recv() tells. A restart code, or EINTR with SO_RCVTIMEO, is a read that a signal has
- * interrupted; EAGAIN without SO_RCVTIMEO is what it becomes in the map. */
-INLINE __u32 hazards_of_blocked(struct end *end, struct tcp_sock *tcp, __s32 result)
+/* A read that was woken without bytes: by a signal (a restart code, or EINTR with SO_RCVTIMEO; nobody sees
+ * the result in a process that is killed) or by a reset. In the map each of these becomes EAGAIN, which
+ * TCP gives to no blocking reader without SO_RCVTIMEO. */
+INLINE bool is_interrupted(struct tcp_sock *tcp, __s32 result)
 {
-	__u32 hazards = 0;
+	switch (result) {
+	case -ERESTARTSYS:
+	case -EINTR:
+		return !(bpf_get_current_task_btf()->signal->flags & SIGNAL_GROUP_EXIT);
+	case -ECONNRESET:
+	case -EPIPE:
+	case -ETIMEDOUT:
+		return true;
+	case -EAGAIN:
+		return sock_of(tcp)->sk_rcvtimeo == NO_TIMEOUT;
+	default:
+		return false;
+	}
+}
 
-	if (result == -ERESTARTSYS || result == -EINTR ||
-	    (result == -EAGAIN && end->tracked && sock_of(tcp)->sk_rcvtimeo == NO_TIMEOUT))
-		hazards |= HAZARD(INTERRUPTED);
-	if (end->observed)
-		hazards |= hazards_of_blocking(bpf_get_current_task_btf());
-	return hazards;
+/* Tells the class what was found. */
+INLINE void blame_found(__u32 *where, struct class_key *class)
+{
+	__u32 found = *where;
+
+	if (!found)
+		return;
+	*where = 0;
+	blame_all(class, found);
 }
 
 /* Bytes have left TCP's queue by another way than recv(): splice(), TCP_ZEROCOPY_RECEIVE. Nobody counts
- * what an end that is no longer observed reads. */
-INLINE bool has_unseen(struct end *end, struct tcp_sock *tcp)
+ * what an end that is no longer observed reads. While a connection lives, another thread may be between
+ * its recv() and the tracepoint, so there it has to be seen again and again. */
+INLINE bool has_unseen(struct end *end, struct tcp_sock *tcp, bool is_over)
 {
 	__u32 gone = tcp->copied_seq - end->first_seq;
 
-	return end->observed && (__s32)(gone - (__u32)end->taken) > SEQ_SLACK;
+	if (!end->observed || (__s32)(gone - (__u32)end->taken) <= SEQ_SLACK) {
+		end->unseen = 0;
+		return false;
+	}
+	return is_over || ++end->unseen >= UNSEEN_CHECKS;
 }
 
 INLINE void observe_no_more(struct end *end)
@@ -61,7 +84,6 @@ static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock
 {
 	struct class_info *class;
 	struct class_key key;
-	__u32 hazards;
 
 	if (!end)
 		return 0;
@@ -69,9 +91,9 @@ static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock
 	class = find_class(&key);
 	if (!class)
 		return 0;
-	hazards = hazards_of_socket(tcp) | (has_unseen(end, tcp) ? HAZARD(UNSEEN) : 0);
-	if (hazards)
-		blame_all(&key, hazards);
+	hazards_of_socket(tcp, &end->found);
+	note(&end->found, has_unseen(end, tcp, is_over), HAZARD(UNSEEN));
+	blame_found(&end->found, &key);
 	__sync_fetch_and_add(&class->reads, end->reads);
 	__sync_fetch_and_add(&class->read_bytes, end->read_bytes);
 	__sync_fetch_and_add(&class->writes, end->writes);

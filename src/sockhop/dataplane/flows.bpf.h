@@ -102,7 +102,7 @@ int sockhop_flows(struct bpf_iter__tcp *ctx)
 	flow.outcome = OUTCOME_HOP;
 	flow.role = end ? end->class.role : role_of(tcp);
 	flow.flags = flags_of_socket(tcp, end);
-	flow.hazards = hazards_of_socket(tcp);
+	hazards_of_socket(tcp, &flow.hazards);
 	key = class_of(sk, flow.role);
 	flow.cgroup = key.cgroup;
 	tell_class_of(&flow, sk, &key);

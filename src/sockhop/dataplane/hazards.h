@@ -9,64 +9,85 @@
 
 /* Flags of recv() that tcp_bpf_recvmsg_parser() ignores, or that tell of something it lacks. */
 #define HAZARDOUS_RECV (MSG_WAITALL | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC)
-/* The same of send() and tcp_bpf_sendmsg(). */
-#define HAZARDOUS_SEND (MSG_OOB | MSG_ZEROCOPY | MSG_FASTOPEN)
-
-INLINE __u32 hazards_of_recv(__u32 flags)
+/* Bits are collected in an end, not in a register: to the verifier what is in a map is unknown, and the ways
+ * through many tests are one again after each. */
+INLINE void note(volatile __u32 *found, bool is_so, __u32 hazard)
 {
-	return (flags & MSG_WAITALL ? HAZARD(WAITALL) : 0) | (flags & MSG_OOB ? HAZARD(OOB) : 0) |
-	       (flags & MSG_ERRQUEUE ? HAZARD(ERRQUEUE) : 0) | (flags & MSG_TRUNC ? HAZARD(DISCARD) : 0);
+	if (is_so)
+		*found |= hazard;
 }
 
-INLINE __u32 hazards_of_send(__u32 flags)
+INLINE void hazards_of_recv(__u32 flags, volatile __u32 *found)
 {
-	return (flags & MSG_OOB ? HAZARD(OOB) : 0) | (flags & MSG_ZEROCOPY ? HAZARD(ZEROCOPY) : 0) |
-	       (flags & MSG_FASTOPEN ? HAZARD(FASTOPEN) : 0);
+	note(found, flags & MSG_WAITALL, HAZARD(WAITALL));
+	note(found, flags & MSG_OOB, HAZARD(OOB));
+	note(found, flags & MSG_ERRQUEUE, HAZARD(ERRQUEUE));
+	note(found, flags & MSG_TRUNC, HAZARD(DISCARD));
+}
+
+INLINE void hazards_of_send(__u32 flags, volatile __u32 *found)
+{
+	note(found, flags & MSG_OOB, HAZARD(OOB));
+	note(found, flags & MSG_ZEROCOPY, HAZARD(ZEROCOPY));
+	note(found, flags & MSG_FASTOPEN, HAZARD(FASTOPEN));
 }
 
 /* What the socket itself says. */
-INLINE __u32 hazards_of_socket(struct tcp_sock *tcp)
+INLINE void hazards_of_socket(struct tcp_sock *tcp, volatile __u32 *found)
 {
 	struct sock *sk = sock_of(tcp);
 	unsigned long flags = sk->__sk_common.skc_flags;
 	struct mem_cgroup *memory = sk->sk_memcg;
-	__u32 hazards = 0;
 
-	if (sk->sk_rcvlowat > 1)
-		hazards |= HAZARD(RCVLOWAT);
-	if (flags & sock_flag(SOCK_URGINLINE))
-		hazards |= HAZARD(OOB);
-	if (flags & sock_flag(SOCK_ZEROCOPY))
-		hazards |= HAZARD(ZEROCOPY);
-	if (flags & sock_flag(SOCK_RCVTSTAMP) || sk->sk_tsflags || bitfield(tcp, recvmsg_inq))
-		hazards |= HAZARD(TIMESTAMPS);
-	if (sk->sk_peek_off >= 0)
-		hazards |= HAZARD(PEEK_OFFSET);
+	note(found, sk->sk_rcvlowat > 1, HAZARD(RCVLOWAT));
+	note(found, flags & sock_flag(SOCK_URGINLINE), HAZARD(OOB));
+	note(found, flags & sock_flag(SOCK_ZEROCOPY), HAZARD(ZEROCOPY));
+	note(found, flags & sock_flag(SOCK_RCVTSTAMP), HAZARD(TIMESTAMPS));
+	note(found, sk->sk_tsflags, HAZARD(TIMESTAMPS));
+	note(found, bitfield(tcp, recvmsg_inq), HAZARD(TIMESTAMPS));
+	note(found, sk->sk_peek_off >= 0, HAZARD(PEEK_OFFSET));
 	/* v1: near it a hop gives ENOMEM (sk_msg_alloc, bpf_tcp_ingress). */
-	if (field_exists(memory->tcpmem_active) && memory && memory->tcpmem_active)
-		hazards |= HAZARD(MEMORY_LIMIT);
-	return hazards;
+	if (field_exists(memory->tcpmem_active) && memory)
+		note(found, memory->tcpmem_active, HAZARD(MEMORY_LIMIT));
 }
 
-/* Signals that a running program gets as a matter of course, if it has handlers for them. */
-INLINE bool handles_signals(struct task_struct *task)
-{
-	const int routine[] = { 10, 12, 14, 17, 23, 26, 27, 29 }; /* USR1 USR2 ALRM CHLD URG VTALRM PROF IO */
-	struct sighand_struct *handlers = task->sighand;
-	bool found = false;
+/* A handler that is not SIG_DFL or SIG_IGN. The number is a constant: clang relocates no other index, and
+ * would go by the size that k_sigaction has here. */
+#define HANDLES(handlers, number) ((__u64)(handlers)->action[(number) - 1].sa.sa_handler > 1)
 
-#pragma unroll
-	for (int i = 0; i < 8; i++)
-		found |= (__u64)handlers->action[routine[i] - 1].sa.sa_handler > 1; /* not SIG_DFL, SIG_IGN */
-	return found;
+/* Signals that a running program gets as a matter of course, if it has handlers for them. */
+INLINE void hazards_of_handlers(struct task_struct *task, volatile __u32 *found)
+{
+	struct sighand_struct *handlers = task->sighand;
+
+	note(found, HANDLES(handlers, 10), HAZARD(SIGNALS)); /* SIGUSR1 */
+	note(found, HANDLES(handlers, 12), HAZARD(SIGNALS)); /* SIGUSR2 */
+	note(found, HANDLES(handlers, 14), HAZARD(SIGNALS)); /* SIGALRM */
+	note(found, HANDLES(handlers, 17), HAZARD(SIGNALS)); /* SIGCHLD */
+	note(found, HANDLES(handlers, 23), HAZARD(SIGNALS)); /* SIGURG */
+	note(found, HANDLES(handlers, 26), HAZARD(SIGNALS)); /* SIGVTALRM */
+	note(found, HANDLES(handlers, 27), HAZARD(SIGNALS)); /* SIGPROF */
+	note(found, HANDLES(handlers, 29), HAZARD(SIGNALS)); /* SIGIO */
+}
+
+/* Whether nobody but the calling thread can reach the socket: one thread, one reference to the file. */
+INLINE bool is_alone(struct file *file)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct file___before_6_13 *older = (void *)file;
+
+	if (task->signal->nr_threads != 1)
+		return false;
+	return field_exists(file->f_ref) ? file->f_ref.refcnt.counter == 0 :
+					   older->f_count.counter == 1;
 }
 
 /* A blocking recv() in tcp_bpf_recvmsg_parser() gives EAGAIN for whatever wakes it without bytes: a
- * signal, and another thread's send or shutdown. Who may meet that is not let in. */
-INLINE __u32 hazards_of_blocking(struct task_struct *task)
+ * signal, and another thread's or process's send or shutdown. Who may meet that is not let in. */
+INLINE void hazards_of_blocking(struct tcp_sock *tcp, volatile __u32 *found)
 {
-	return (task->signal->nr_threads > 1 ? HAZARD(THREADS) : 0) |
-	       (handles_signals(task) ? HAZARD(SIGNALS) : 0);
+	note(found, !is_alone(sock_of(tcp)->sk_socket->file), HAZARD(THREADS));
+	hazards_of_handlers(bpf_get_current_task_btf(), found);
 }
 
 #endif

@@ -39,7 +39,19 @@ enum {
 	MSG_FASTOPEN = 0x20000000,
 };
 
-enum { EINTR = 4, EAGAIN = 11, ERESTARTSYS = 512 };
+enum {
+	EINTR = 4,
+	EAGAIN = 11,
+	EPIPE = 32,
+	EOPNOTSUPP = 95,
+	ECONNRESET = 104,
+	EISCONN = 106,
+	ETIMEDOUT = 110,
+	ERESTARTSYS = 512,
+};
+
+/* include/linux/sched/signal.h */
+enum { SIGNAL_GROUP_EXIT = 4 };
 /* include/linux/sched.h: MAX_SCHEDULE_TIMEOUT, LONG_MAX: a socket without SO_RCVTIMEO. */
 #define NO_TIMEOUT ((long)(~0UL >> 1))
 
@@ -133,14 +145,21 @@ struct socket {
 
 struct pt_regs {
 	unsigned long di;
+	unsigned long si;
+	unsigned long dx;
+	unsigned long r10;
+	unsigned long orig_ax;
 };
 
 struct pt_regs___arm64 {
+	__u64 regs[31];
 	__u64 orig_x0;
+	__s32 syscallno;
 };
 
 struct signal_struct {
 	int nr_threads;
+	unsigned int flags;
 };
 
 struct sigaction {

@@ -5,6 +5,7 @@
 #define SOCKHOP_LEARN_H
 
 #include "evidence.h"
+#include "syscalls.h"
 
 /* include/trace/events/sock.h: sock_recv_length(struct sock *sk, int ret, int flags). A peek has a
  * result of 0. */
@@ -16,7 +17,6 @@ int sockhop_received(__u64 *ctx)
 	bool blocks = !(flags & MSG_DONTWAIT);
 	struct tcp_sock *tcp;
 	struct end *end;
-	__u32 hazards;
 
 	if (!gauge.observed && !(flags & HAZARDOUS_RECV) && (result >= 0 || !blocks))
 		return 0;
@@ -24,31 +24,36 @@ int sockhop_received(__u64 *ctx)
 	if (!end)
 		return 0;
 	tcp = read_only(struct tcp_sock, ctx[0]);
-	hazards = hazards_of_recv(flags);
-	if (blocks)
-		hazards |= hazards_of_blocked(end, tcp, result);
-	if (hazards)
-		blame_all(&end->class, hazards);
+	hazards_of_recv(flags, &end->found);
+	if (end->observed)
+		hazards_of_socket(tcp, &end->found);
+	if (end->observed && blocks)
+		hazards_of_blocking(tcp, &end->found);
+	note(&end->found, blocks && is_interrupted(tcp, result), HAZARD(INTERRUPTED));
+	blame_found(&end->found, &end->class);
 	if (end->observed && result > 0)
 		has_read(end, tcp, result);
 	return 0;
 }
 
+/* The tracepoint's own flags are 0 (sock_sendmsg_nosec). Only while a class learns: what a class that hops
+ * sends out of line shows at the receiver, or in the socket. A connected socket answers MSG_FASTOPEN, and
+ * nothing else, with these errors. */
 SEC("tp_btf/sock_send_length")
 int sockhop_sent(__u64 *ctx)
 {
 	__s32 result = ctx[1];
-	__u32 flags = ctx[2];
 	struct end *end;
 
-	if (!gauge.observed && !(flags & HAZARDOUS_SEND))
+	if (!gauge.observed)
 		return 0;
 	end = bpf_sk_storage_get(&ends, (void *)ctx[0], NULL, 0);
-	if (!end)
+	if (!end || !end->observed)
 		return 0;
-	if (flags & HAZARDOUS_SEND)
-		blame_all(&end->class, hazards_of_send(flags));
-	if (end->observed && result > 0)
+	hazards_of_send(flags_of_send(), &end->found);
+	note(&end->found, result == -EISCONN || result == -EOPNOTSUPP, HAZARD(FASTOPEN));
+	blame_found(&end->found, &end->class);
+	if (result > 0)
 		has_written(end, read_only(struct tcp_sock, ctx[0]), result);
 	return 0;
 }

@@ -64,6 +64,10 @@ struct end {
 	__u32 writes;
 	__u32 burst_writes;
 	__u32 writes_in_a_row;
+	__u32 unseen;      /* how often in a row bytes were gone that nobody has read */
+	__u32 found;       /* hazards, on their way to the class: see note() */
+	__u32 peer_found;  /* the same of the peer, on their way to its class */
+	__u32 unused;
 	__u64 read_bytes;
 	__u64 written_bytes;
 };

@@ -5,6 +5,7 @@
 
 #include "account.h"
 #include "decide.h"
+#include "evidence.h"
 #include "peer.h"
 
 /* What the callbacks of TCP's segments look at: see segment_leaves(). */
@@ -36,6 +37,20 @@ INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, 
 	}
 }
 
+/* Options of the reader that were set after it went in: looked at once a tick. */
+static __attribute__((noinline)) int watch_reader(struct end *end, struct tcp_sock *peer)
+{
+	struct class_key class;
+
+	if (!end || cookie_of(peer) != end->peer.cookie)
+		return 0;
+	hazards_of_socket(peer, &end->peer_found);
+	if (end->peer_found &&
+	    !bpf_probe_read_kernel(&class, sizeof(class), &((struct end *)(long)end->peer.end)->class))
+		blame_found(&end->peer_found, &class);
+	return 0;
+}
+
 SEC("sk_msg")
 int sockhop_send(struct sk_msg_md *msg)
 {
@@ -56,7 +71,11 @@ int sockhop_send(struct sk_msg_md *msg)
 		find_peer(end);
 	me = read_only(struct tcp_sock, kern->sk);
 	peer = read_only(struct tcp_sock, end->peer.sock);
+	if (!config.eager && end->jiffies != (__u32)bpf_jiffies64())
+		watch_reader(end, peer);
 	outcome = decide(end, me, peer, size);
+	if (outcome == OUTCOME_RCVLOWAT && !config.eager)
+		watch_reader(end, peer);
 	if (outcome == OUTCOME_HOP) {
 		peer_pair = mirrored(end->pair);
 		/* SK_DROP on a miss would be EACCES for the application. */

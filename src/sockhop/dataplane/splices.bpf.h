@@ -7,6 +7,7 @@
 #define SOCKHOP_SPLICES_H
 
 #include "evidence.h"
+#include "syscalls.h"
 
 /* Socket storage cannot be had for a socket that is found by its descriptor, so both classes that it may
  * be of are looked up: a port is not that of a server and of a client at once. */
@@ -23,24 +24,14 @@ INLINE void splices_from(__u64 descriptor)
 	blame_all(&class, HAZARD(SPLICE));
 }
 
-/* The first argument of the system call that the current task is in. */
-INLINE __u64 first_argument(void)
-{
-	void *registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	struct pt_regs *x86 = registers;
-	struct pt_regs___arm64 *arm64 = registers;
-
-	if (field_exists(x86->di))
-		return x86->di;
-	if (field_exists(arm64->orig_x0))
-		return arm64->orig_x0;
-	return ~0ull;
-}
-
+/* splice() has the socket as its first argument, sendfile() to a pipe as its second. */
 SEC("perf_event")
 int sockhop_splice_watched(void *ctx __attribute__((unused)))
 {
-	splices_from(first_argument());
+	struct syscall call = current_syscall();
+
+	splices_from(call.arguments[0]);
+	splices_from(call.arguments[1]);
 	return 0;
 }
 
