@@ -88,10 +88,6 @@ class Instance(Pins):
         """Stop watching the cgroup with this id. Sockets that hop go on."""
         scopes.detach(self, number)
 
-    def scope_ids(self) -> list[int]:
-        """Return the ids of the cgroups that are watched. One that was removed no longer is."""
-        return scopes.ids(self)
-
     def scopes(self) -> tuple[status.Scope, ...]:
         """Return the watched cgroups with their paths, by path."""
         return scopes.found(self)

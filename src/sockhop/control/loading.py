@@ -21,6 +21,8 @@ _MAPS = {
         for name in ("sockets", "traffic", "events", "classes", "rules", "scopes", "candidates", "matches")
     },
 }
+# Maps that have room for as many sockets as may be tracked.
+_SIZED = ("sockets", "arrived", "next_seq", "candidates", "matches")
 _ITERATORS = ("drain", "discover", "adopt", "flows")
 # Iterators that a kernel may refuse: what they would tell is then unknown.
 _OPTIONAL = ("owners",)
@@ -38,7 +40,7 @@ def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
     Raises what :func:`sockhop.kernel.objects.loaded` raises.
     """
     room = settings.capacity + SLACK
-    sizes = dict.fromkeys(("sockets", "arrived", "next_seq", "candidates", "matches"), room)
+    sizes = dict.fromkeys(_SIZED, room)
     watchers = () if settings.mode == "eager" else _WATCHERS
     with (
         known_classes(classes) as known,
@@ -75,7 +77,7 @@ def viewer() -> Iterator[dict[str, int]]:
 
     Nothing is pinned or attached. Raises what :func:`sockhop.kernel.objects.loaded` raises.
     """
-    sizes = dict.fromkeys(("sockets", "arrived", "next_seq", "candidates", "matches", "classes"), 1)
+    sizes = dict.fromkeys((*_SIZED, "classes"), 1)
     wanted = ("flows", *_OPTIONAL)
     others = (*_WATCHERS, *(name for name in _ITERATORS if name not in wanted), "connections", "send", "queue")
     links: dict[str, int] = {}
@@ -119,8 +121,7 @@ def _splice_pointers(loaded: objects.LoadedObject) -> list[int]:
             with suppress(OSError):  # no IPv6 here
                 listener = stack.enter_context(socket.socket(family))
                 listener.listen()
-        program = loaded.program_fd("sockhop_operations")
-        link = stack.enter_context(closing(libbpf.link_create(program, 0, libbpf.BPF_TRACE_ITER, None)))
+        link = stack.enter_context(closing(_iterator(loaded, "operations")))
         return sorted(set(memoryview(maps.run_iterator(link)).cast("Q")))
 
 

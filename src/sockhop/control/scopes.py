@@ -56,7 +56,7 @@ def detach(pins: Pins, number: int) -> None:
 
 
 def ids(pins: Pins) -> list[int]:
-    """See :meth:`sockhop.control.instance.Instance.scope_ids`."""
+    """Return the ids of the cgroups that are watched. One that was removed no longer is."""
     found = []
     for pin in sorted(pins.directory.glob(f"{PREFIX}*")):
         with pins.get(pin.name) as fd:

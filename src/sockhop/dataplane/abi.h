@@ -97,7 +97,6 @@ struct class_key {
 /* What was learned about a class. All counters are since `since_ns`. */
 struct class_info {
 	__u64 since_ns;    /* CLOCK_MONOTONIC: when this state began */
-	__u64 seen_ns;     /* the last connection */
 	__u64 connections; /* that have closed */
 	__u64 reads;       /* that returned bytes */
 	__u64 read_bytes;

@@ -126,10 +126,8 @@ INLINE enum class_state state_of_new(struct sock *sk, struct sock_common *common
 {
 	struct class_info *class = need_class(key);
 
-	if (class) {
-		class->seen_ns = bpf_ktime_get_ns();
+	if (class)
 		review(key, class);
-	}
 	return by_rule(rule_for(sk, common, key), class);
 }
 

@@ -5,6 +5,7 @@
 #define SOCKHOP_DRAIN_H
 
 #include "decide.h"
+#include "entering.h"
 #include "peer.h"
 
 INLINE bool is_used(struct sk_psock *psock)
@@ -62,7 +63,6 @@ int sockhop_drain(struct bpf_iter__tcp *ctx)
 	struct sk_psock *psock;
 	struct tcp_sock *tcp;
 	struct end *end;
-	__u64 cookie;
 
 	if (!common)
 		return 0;
@@ -82,8 +82,7 @@ int sockhop_drain(struct bpf_iter__tcp *ctx)
 		bpf_map_update_elem(&sockets, &pair, tcp, BPF_ANY);
 		return 0;
 	}
-	cookie = cookie_of(tcp);
-	bpf_map_delete_elem(&next_seq, &cookie);
+	expect_no_more(tcp);
 	give_back(tcp, end);
 	return 0;
 }

@@ -177,7 +177,6 @@ class ClassInfo(ctypes.Structure):
 
     _fields_ = (
         ("since_ns", ctypes.c_uint64),
-        ("seen_ns", ctypes.c_uint64),
         ("connections", ctypes.c_uint64),
         ("reads", ctypes.c_uint64),
         ("read_bytes", ctypes.c_uint64),
