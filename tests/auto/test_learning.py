@@ -88,15 +88,43 @@ def test_such_a_class_is_looked_at_again(make_scope: Callable[..., Scope]) -> No
     until(hops_after_all, "both classes hop")
 
 
-def test_small_writes_one_way_are_left_to_nagle(scope: Scope) -> None:
+def test_small_writes_one_way_are_left_to_nagle(make_scope: Callable[..., Scope]) -> None:
+    """Which shows once they hop; the sender tells its class with each message that firewalls see."""
+    scope = make_scope(mode="auto", recheck_seconds=0.001)
+    scope.enter()
     service = Service(scope)
-    for _ in range(3):
-        with service.connection() as connection:
-            connection.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
-            for _ in range(100):
+    service.learn()
+    with service.connection() as connection:
+        connection.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+
+        def is_known() -> bool:
+            for _ in range(10):
                 connection.send(connection.client, 100)
-            receive(connection.server, 10_000)
-    assert service.known("client").reasons == ("small_writes",)
+            receive(connection.server, 1_000)
+            return service.known("client").reasons == ("small_writes",)
+
+        until(is_known, "the bursts are known")
+        assert scope.hops.status().stack.reasons["nagle_burst"] > 500
+    assert service.known("server").state == "hopping"
+    with service.connection() as connection:
+        connection.talk(1)
+        assert scope.hops.status().sockets.tracked == 0
+
+
+def test_requests_and_answers_with_nagle_hop_on(make_scope: Callable[..., Scope]) -> None:
+    scope = make_scope(mode="auto", recheck_seconds=0.001)
+    scope.enter()
+    service = Service(scope)
+    service.learn()
+    with service.connection() as connection:
+        for end in (connection.client, connection.server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        connection.talk(3000)
+    for role in ("client", "server"):
+        known = service.known(role)
+        assert (known.state, known.reasons) == ("hopping", ())
+        assert known.writes > 3000
+        assert known.reads > 3000
 
 
 def waitall(connection: Connection) -> None:
@@ -203,13 +231,9 @@ def shared_with_a_process(connection: Connection) -> None:
         os.waitpid(child, 0)
 
 
-def fast_open(connection: Connection) -> None:
-    with pytest.raises(OSError, match=r"connected|supported"):
-        connection.server.sendto(b"x", socket.MSG_FASTOPEN, connection.server.getpeername())
-
-
-def sends_urgent(connection: Connection) -> None:
-    connection.server.send(b"!", socket.MSG_OOB)
+def leaves_urgent_bytes(connection: Connection) -> None:
+    """To be read inline, or never."""
+    connection.client.send(b"!", socket.MSG_OOB)
 
 
 def zero_copy(connection: Connection) -> None:
@@ -233,8 +257,7 @@ HAZARDS = [
     (interrupted, "interrupted"),
     (low_water_for_one_read, "rcvlowat"),
     (shared_with_a_process, "threads"),
-    (fast_open, "fastopen"),
-    (sends_urgent, "oob"),
+    (leaves_urgent_bytes, "oob"),
     (zero_copy, "zerocopy"),
     (zero_copy, "errqueue"),
 ]

@@ -3,6 +3,7 @@
 Each test holds two connections in the same namespaces under the same rule: one hops, one is plain TCP.
 """
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,6 +69,25 @@ def test_recheck_stops_it_at_once(make_scope: MakeScope, rule: Rule) -> None:
                 arm.direction(rule.match)[0].send(200_000)
                 assert not arrives(*arm.direction(rule.match))
         check_it_goes_on(scope, *arms)
+
+
+def test_recheck_holds_nobody_up(make_scope: MakeScope) -> None:
+    """With Nagle's algorithm a second message on the stack would wait 40 ms for the first one's acknowledgement."""
+    rounds, exchanges = 20, 50
+    scope = make_scope(recheck_seconds=3600)
+    scope.enter()
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        server, _ = listener.accept()
+        with server:
+            for _ in range(rounds):
+                scope.hops.recheck()
+                for _ in range(exchanges):
+                    for sender, receiver in ((client, server), (server, client)):
+                        sender.sendall(b"ten  bytes")
+                        assert receiver.recv(100) == b"ten  bytes"
+            status = scope.hops.status()
+    assert status.stack.messages == status.stack.reasons["recheck"] == 2 * rounds
+    assert status.hop.messages == 2 * rounds * (exchanges - 1)
 
 
 @pytest.mark.parametrize("rule", RULES[:2] + RULES[-2:], ids=str)

@@ -8,7 +8,7 @@ Everything that keeps traffic right is in these pins and needs no process:
     rules       the user's                             scopes    ids of the cgroups
     candidates, matches   of the search for pairs
     connections the sock_ops program                   drain, discover, adopt, flows, owners   iterator links
-    received, sent, splices…  links of what watches applications, unless eager
+    received, taken           links of what watches applications, unless eager
     scope-ID    a link of that program to the cgroup with this id
 
 The maps' last reference must not go while sockets are inside: the kernel would throw away what is unread

@@ -1,7 +1,6 @@
 """Loading a data plane and pinning it."""
 
 import ctypes
-import socket
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 from sockhop.control import tuning
 from sockhop.control.pins import Pins, closing
 from sockhop.control.settings import Settings
-from sockhop.kernel import libbpf, maps, objects, watching
+from sockhop.kernel import libbpf, maps, objects
 from sockhop.kernel.abi import ClassInfo, ClassKey
 
 # The names of maps and programs in the object, by the name of their pin.
@@ -28,7 +27,7 @@ _ITERATORS = ("drain", "discover", "adopt", "flows")
 _OPTIONAL = ("owners",)
 OPTIONAL_PROGRAMS = tuple(f"sockhop_{name}" for name in _OPTIONAL)
 # What watches applications, unless eager.
-_WATCHERS = ("received", "sent", "splice_watched", "splice_called", "operations")
+_WATCHERS = ("received", "taken")
 # CAPACITY_SLACK of entering.h, twice: for the server ends, and for the clients of one moment.
 SLACK = 2048
 
@@ -64,8 +63,8 @@ def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
             if loaded.has_program(f"sockhop_{name}"):
                 with suppress(OSError):
                     pins.pin_link(_iterator(loaded, name), name)
-        if watchers:
-            _watch(pins, loaded)
+        for name in watchers:
+            pins.pin_link(_tracepoint(loaded, name), name)
         if classes and known is None:
             classes.unlink(missing_ok=True)
             libbpf.obj_pin(loaded.map_fd("classes"), str(classes).encode())
@@ -99,30 +98,8 @@ def _iterator(loaded: objects.LoadedObject, name: str) -> int:
     return libbpf.link_create(loaded.program_fd(f"sockhop_{name}"), 0, libbpf.BPF_TRACE_ITER, None)
 
 
-def _watch(pins: Pins, loaded: objects.LoadedObject) -> None:
-    for name in ("received", "sent"):
-        pins.pin_link(watching.raw(loaded.program_fd(f"sockhop_{name}")), name)
-    try:
-        for number, address in enumerate(_splice_pointers(loaded)):
-            for cpu in watching.online_cpus():
-                link = watching.watchpoint(loaded.program_fd("sockhop_splice_watched"), cpu, address)
-                pins.pin_link(link, f"splices-{number}-{cpu}")
-    except OSError:  # no debug registers, or somebody else has them
-        for pin in pins.directory.glob("splices-*"):
-            pin.unlink()
-        called = loaded.program_fd("sockhop_splice_called")
-        pins.pin_link(watching.tracepoint(called, "syscalls", "sys_enter_splice"), "splices")
-
-
-def _splice_pointers(loaded: objects.LoadedObject) -> list[int]:
-    """Where the kernel looks up how to splice from a TCP socket: one address a family (splices.bpf.h)."""
-    with ExitStack() as stack:
-        for family in (socket.AF_INET, socket.AF_INET6):
-            with suppress(OSError):  # no IPv6 here
-                listener = stack.enter_context(socket.socket(family))
-                listener.listen()
-        link = stack.enter_context(closing(_iterator(loaded, "operations")))
-        return sorted(set(memoryview(maps.run_iterator(link)).cast("Q")))
+def _tracepoint(loaded: objects.LoadedObject, name: str) -> int:
+    return libbpf.link_create(loaded.program_fd(f"sockhop_{name}"), 0, libbpf.BPF_TRACE_RAW_TP, None)
 
 
 @contextmanager

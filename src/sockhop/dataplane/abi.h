@@ -73,12 +73,11 @@ enum reason {
 	REASON_SIGNALS,     /* blocking reads, and handlers of signals that come at any time */
 	REASON_THREADS,     /* blocking reads in a process of several threads */
 	REASON_SPLICE,
-	REASON_UNSEEN,   /* bytes left the queue, and no recv() took them */
+	REASON_UNSEEN,   /* took bytes otherwise than by recv() */
 	REASON_RCVLOWAT,
 	REASON_TIMESTAMPS,
 	REASON_PEEK_OFFSET,
 	REASON_DISCARD,  /* MSG_TRUNC throws bytes away unread */
-	REASON_FASTOPEN,
 	REASON_MEMORY_LIMIT,
 	/* From here on the class would lose, and may be looked at again. */
 	REASON_SHORT_LIVED,
@@ -100,12 +99,13 @@ struct class_info {
 	__u64 connections; /* that have closed */
 	__u64 reads;       /* that returned bytes */
 	__u64 read_bytes;
-	__u64 writes;
+	__u64 writes; /* of ends that learn: segments with data */
 	__u64 written_bytes;
-	__u64 burst_writes; /* small ones in a row without an answer, with Nagle on */
-	/* Since what it gains was last judged. */
+	/* Since what it gains was last judged. Bursts: small writes in a row without an answer, with Nagle on. */
 	__u32 recent_connections;
 	__u32 recent_messages;
+	__u32 recent_bursts;
+	__u32 unused;
 	__u32 state;   /* enum class_state */
 	__u32 reasons; /* bits of enum reason */
 };

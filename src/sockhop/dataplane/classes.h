@@ -8,8 +8,10 @@
 
 /* What the kernel cannot do right in a sockmap; the other reasons are that it would be slower. */
 #define HAZARDS ((1u << REASON_SHORT_LIVED) - 1)
-/* A class that hops is judged again each time so many of its connections have closed. */
+/* A class that hops is judged again each time so many of its connections have closed, or so many messages
+ * were sent. */
 #define JUDGED_CONNECTIONS 64
+#define JUDGED_MESSAGES 1024
 
 /* A server's port is its own, a client's the one that it connects to. */
 INLINE struct class_key class_of(struct sock *sk, enum role role)
@@ -40,11 +42,16 @@ INLINE struct class_info *need_class(struct class_key *key)
 	return find_class(key);
 }
 
+INLINE void begin_window(struct class_info *class)
+{
+	class->recent_connections = class->recent_messages = class->recent_bursts = 0;
+}
+
 /* Tells everybody: each end looks again at its next message. */
 INLINE void turned(struct class_key *key, struct class_info *class)
 {
 	class->since_ns = bpf_ktime_get_ns();
-	class->recent_connections = class->recent_messages = 0;
+	begin_window(class);
 	__sync_fetch_and_add(&gauge.turns, 1);
 	trace_class(key, class);
 }
@@ -67,21 +74,23 @@ INLINE void blame(struct class_key *key, struct class_info *class, __u32 reasons
 	turned(key, class);
 }
 
-/* What connections of the class have been worth: taking two sockets in costs more than a few hops save. */
+/* What connections of the class have been worth: taking two sockets in costs more than a few hops save, and
+ * a burst takes the stack whatever it does, which is slower for a socket that is in the map. */
 INLINE void judge_gain(struct class_key *key, struct class_info *class)
 {
 	if (class->recent_messages < class->recent_connections * config.least_messages)
 		blame(key, class, 1u << REASON_SHORT_LIVED);
-	else if (class->burst_writes * 2 > class->writes)
+	else if (class->recent_bursts > class->recent_messages / 2)
 		blame(key, class, 1u << REASON_SMALL_WRITES);
-	class->recent_connections = class->recent_messages = 0;
+	begin_window(class);
 }
 
 /* Enough was seen, or enough more: decide. */
 INLINE void judge(struct class_key *key, struct class_info *class)
 {
 	if (class->state == CLASS_HOPPING) {
-		if (class->recent_connections >= JUDGED_CONNECTIONS && !config.eager)
+		if (!config.eager && (class->recent_connections >= JUDGED_CONNECTIONS ||
+				      class->recent_messages >= JUDGED_MESSAGES))
 			judge_gain(key, class);
 	} else if (class->state == CLASS_LEARNING) {
 		if (class->connections < config.learn_connections && class->reads < config.learn_reads)
@@ -97,7 +106,7 @@ INLINE void review(struct class_key *key, struct class_info *class)
 	if (class->state != CLASS_STACK || class->reasons & HAZARDS ||
 	    bpf_ktime_get_ns() - class->since_ns < config.review_ns)
 		return;
-	class->connections = class->reads = class->writes = class->burst_writes = 0;
+	class->connections = class->reads = class->writes = 0;
 	class->read_bytes = class->written_bytes = 0;
 	__sync_fetch_and_and(&class->reasons, HAZARDS); /* one that was seen just now stays */
 	turn(key, class, CLASS_STACK, CLASS_LEARNING);

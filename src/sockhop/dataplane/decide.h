@@ -5,6 +5,9 @@
 
 #include "classes.h"
 
+/* More than TCP_DELACK_MAX, the longest that an acknowledgement is put off. */
+#define ACKNOWLEDGED_WITHIN_NS 250000000ull
+
 /* After a shutdown or a close the stack has the right errors; tcp_bpf_sendmsg() looks at neither.
  * tcp_shutdown() leaves these two states as soon as there is no more to be sent. */
 INLINE bool may_send(struct tcp_sock *me)
@@ -25,42 +28,6 @@ INLINE bool may_receive(struct tcp_sock *peer)
 	return (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2) && psock_of(peer);
 }
 
-/* Looks at the clock only when it has ticked since the last time: jiffies cost one load. */
-INLINE bool is_time(struct end *end)
-{
-	__u32 jiffies = bpf_jiffies64();
-	__u64 now;
-
-	if (jiffies == end->jiffies)
-		return false;
-	end->jiffies = jiffies;
-	now = bpf_ktime_get_coarse_ns();
-	/* Signed: the coarse clock may be a tick behind the one that was read when the end went in. */
-	if ((__s64)(now - end->checked_ns) < (__s64)config.recheck_ns)
-		return false;
-	end->checked_ns = now;
-	return true;
-}
-
-/* A hop is invisible to firewalls, so it is earned: when the epoch changes or the interval has
- * passed, a message takes the stack, and nothing hops until it has been acknowledged. A rule against
- * either direction's packets stops it there. */
-INLINE bool must_show(struct end *end, struct tcp_sock *me)
-{
-	if (end->epoch != config.epoch || is_time(end)) {
-		end->epoch = config.epoch;
-		end->recheck_seq = me->write_seq;
-		end->recheck_pending = 1;
-		return true;
-	}
-	if (!end->recheck_pending)
-		return false;
-	if (before(me->snd_una, me->write_seq) || me->write_seq == end->recheck_seq)
-		return true;
-	end->recheck_pending = 0;
-	return false;
-}
-
 /* Every byte that we ever gave to TCP has been read, or at least stands in the peer's one queue. The
  * peer may be moving bytes between its queues on another CPU right now; it does that under its
  * lock, which bpf_tcp_ingress() takes before it appends. */
@@ -75,6 +42,49 @@ INLINE bool has_arrived(struct tcp_sock *me, struct tcp_sock *peer)
 		return false;
 	psock = psock_of(peer);
 	return psock && one_queue(peer, psock);
+}
+
+/* Looks at the clock only when it has ticked since the last time: jiffies cost one load. */
+INLINE bool is_time(struct end *end)
+{
+	__u32 jiffies = bpf_jiffies64();
+
+	if (jiffies == end->jiffies)
+		return false;
+	end->jiffies = jiffies;
+	/* Signed: the coarse clock may be a tick behind the one that was read when the end went in. */
+	return (__s64)(bpf_ktime_get_coarse_ns() - end->checked_ns) >= (__s64)config.recheck_ns;
+}
+
+/* With Nagle's algorithm, what takes the stack before that acknowledgement waits for it, and an answer
+ * that hops brings none: it comes when TCP_DELACK_MIN is over, 40 ms later. So there it is enough at
+ * first that the message has arrived. */
+INLINE bool may_hop_unacknowledged(struct end *end, struct tcp_sock *me, struct tcp_sock *peer)
+{
+	return !bitfield(me, nonagle) && has_arrived(me, peer) &&
+	       bpf_ktime_get_coarse_ns() - end->checked_ns < ACKNOWLEDGED_WITHIN_NS;
+}
+
+/* A hop is invisible to firewalls, so it is earned: when the epoch changes or the interval has
+ * passed, a message takes the stack, and nothing hops until it has been acknowledged. A rule against
+ * either direction's packets stops it there. */
+INLINE bool must_show(struct end *end, struct tcp_sock *me, struct tcp_sock *peer)
+{
+	if (end->epoch != config.epoch || is_time(end)) {
+		end->epoch = config.epoch;
+		end->checked_ns = bpf_ktime_get_coarse_ns();
+		end->recheck_seq = me->write_seq;
+		end->recheck_pending = 1;
+		return true;
+	}
+	if (!end->recheck_pending)
+		return false;
+	if (me->write_seq == end->recheck_seq)
+		return true;
+	if (before(me->snd_una, me->write_seq))
+		return !may_hop_unacknowledged(end, me, peer);
+	end->recheck_pending = 0;
+	return false;
 }
 
 /* The kernel charges a hop to sk_rmem_alloc and compares that with nothing (bpf_tcp_ingress). */
@@ -124,7 +134,10 @@ INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
 		end->peer_sent = peer_sent;
 		end->streak = 0;
 	}
-	return ++end->streak > config.burst_messages;
+	if (++end->streak <= config.burst_messages)
+		return false;
+	end->bursts++;
+	return true;
 }
 
 /* bpf_tcp_ingress() fails, and send() with it, when the peer needs more memory than it holds and TCP
@@ -193,7 +206,7 @@ INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock
 		return OUTCOME_CLOSING;
 	if (is_kept(end, me, peer))
 		return OUTCOME_CLASS;
-	if (must_show(end, me))
+	if (must_show(end, me, peer))
 		return OUTCOME_RECHECK;
 	if (is_nagle_burst(end, me, size))
 		return OUTCOME_NAGLE_BURST;

@@ -71,7 +71,8 @@ INLINE void begin(struct end *end, struct tcp_sock *tcp, struct seq_pair pair, s
 	end->epoch = config.epoch;
 	end->disconnects = field_exists(sk->sk_disconnects) ? sk->sk_disconnects : 0;
 	end->outcome = OUTCOME_HOP;
-	end->first_seq = tcp->copied_seq;
+	end->told_segments = tcp->data_segs_out;
+	end->told_bytes = tcp->bytes_sent;
 }
 
 INLINE void observe(struct end *end)

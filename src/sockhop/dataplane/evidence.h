@@ -5,12 +5,10 @@
 
 #include "classes.h"
 #include "hazards.h"
+#include "peer.h"
 
-/* An end counts by itself, and tells its class each time it has made so many reads or writes. */
+/* An end counts by itself, and tells its class each time it has made so many reads. */
 #define EVIDENCE_BATCH 16
-/* TCP counts a FIN and an urgent byte as a byte each. */
-#define SEQ_SLACK 2
-#define UNSEEN_CHECKS 8
 
 static __attribute__((noinline)) int blame_all(struct class_key *key, __u32 hazards)
 {
@@ -57,20 +55,6 @@ INLINE void blame_found(__u32 *where, struct class_key *class)
 	blame_all(class, found);
 }
 
-/* Bytes have left TCP's queue by another way than recv(): splice(), TCP_ZEROCOPY_RECEIVE. Nobody counts
- * what an end that is no longer observed reads. While a connection lives, another thread may be between
- * its recv() and the tracepoint, so there it has to be seen again and again. */
-INLINE bool has_unseen(struct end *end, struct tcp_sock *tcp, bool is_over)
-{
-	__u32 gone = tcp->copied_seq - end->first_seq;
-
-	if (!end->observed || (__s32)(gone - (__u32)end->taken) <= SEQ_SLACK) {
-		end->unseen = 0;
-		return false;
-	}
-	return is_over || ++end->unseen >= UNSEEN_CHECKS;
-}
-
 INLINE void observe_no_more(struct end *end)
 {
 	if (!end->observed)
@@ -79,7 +63,56 @@ INLINE void observe_no_more(struct end *end)
 	__sync_fetch_and_add(&gauge.observed, -1);
 }
 
-/* Hands over what has been counted. A class that no longer learns needs no more of it. */
+INLINE void add(struct class_key *key, struct class_info *class, __u32 reads, __u32 writes, __u32 bursts)
+{
+	__sync_fetch_and_add(&class->reads, reads);
+	__sync_fetch_and_add(&class->writes, writes);
+	__sync_fetch_and_add(&class->recent_messages, reads + writes);
+	__sync_fetch_and_add(&class->recent_bursts, bursts);
+	judge(key, class);
+}
+
+/* Hands over what has been counted of an end that is observed. What it sent, only TCP has counted. */
+INLINE void tell_observed(struct end *end, struct tcp_sock *tcp, struct class_key *key,
+			  struct class_info *class)
+{
+	__u32 reads = end->reads, segments = tcp->data_segs_out - end->told_segments;
+
+	__sync_fetch_and_add(&class->read_bytes, end->read_bytes);
+	__sync_fetch_and_add(&class->written_bytes, tcp->bytes_sent - end->told_bytes);
+	end->told_segments += segments;
+	end->told_bytes = tcp->bytes_sent;
+	end->read_bytes = end->reads = 0;
+	add(key, class, reads, segments, 0);
+}
+
+/* The same of an end in the map. A hop is a message that only its sender counts: it tells both classes. */
+static __attribute__((noinline)) int tell_sent(struct end *end)
+{
+	__u32 messages, bursts;
+	struct class_info *class;
+	struct class_key key;
+
+	if (!end)
+		return 0;
+	messages = end->sent - end->told_sent;
+	bursts = end->bursts;
+	end->told_sent = end->sent;
+	end->bursts = 0;
+	key = end->class;
+	class = find_class(&key);
+	if (class)
+		add(&key, class, 0, messages, bursts);
+	if (!peer_of(end) ||
+	    bpf_probe_read_kernel(&key, sizeof(key), &((struct end *)(long)end->peer.end)->class))
+		return 0;
+	class = find_class(&key);
+	if (class)
+		add(&key, class, messages, 0, 0);
+	return 0;
+}
+
+/* A class that no longer learns needs to hear no more. */
 static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock *tcp, __u32 is_over)
 {
 	struct class_info *class;
@@ -89,25 +122,17 @@ static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock
 		return 0;
 	key = end->class;
 	class = find_class(&key);
-	if (!class)
-		return 0;
-	hazards_of_socket(tcp, &end->found);
-	note(&end->found, has_unseen(end, tcp, is_over), HAZARD(UNSEEN));
-	blame_found(&end->found, &key);
-	__sync_fetch_and_add(&class->reads, end->reads);
-	__sync_fetch_and_add(&class->read_bytes, end->read_bytes);
-	__sync_fetch_and_add(&class->writes, end->writes);
-	__sync_fetch_and_add(&class->written_bytes, end->written_bytes);
-	__sync_fetch_and_add(&class->burst_writes, end->burst_writes);
-	__sync_fetch_and_add(&class->recent_messages, end->reads + end->writes);
-	if (is_over) {
-		__sync_fetch_and_add(&class->connections, 1);
-		__sync_fetch_and_add(&class->recent_connections, 1);
+	if (class) {
+		hazards_of_socket(tcp, &end->found);
+		blame_found(&end->found, &key);
+		if (is_over) {
+			__sync_fetch_and_add(&class->connections, 1);
+			__sync_fetch_and_add(&class->recent_connections, 1);
+		}
+		if (end->observed)
+			tell_observed(end, tcp, &key, class);
 	}
-	end->reads = end->writes = end->burst_writes = 0;
-	end->read_bytes = end->written_bytes = 0;
-	judge(&key, class);
-	if (is_over || class->state != CLASS_LEARNING)
+	if (is_over || !class || class->state != CLASS_LEARNING)
 		observe_no_more(end);
 	return 0;
 }
@@ -115,29 +140,15 @@ static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock
 /* The connection has closed. */
 INLINE void is_over(struct end *end, struct tcp_sock *tcp)
 {
-	if (!end->observed) { /* a hop is a message that nobody has counted; its answer another */
-		end->writes = end->sent;
-		end->reads = end->sent;
-	}
+	if (!end->observed)
+		tell_sent(end);
 	tell_class(end, tcp, true);
 }
 
 INLINE void has_read(struct end *end, struct tcp_sock *tcp, __u32 bytes)
 {
-	end->taken += bytes;
 	end->read_bytes += bytes;
-	end->writes_in_a_row = 0;
 	if (++end->reads >= EVIDENCE_BATCH)
-		tell_class(end, tcp, false);
-}
-
-INLINE void has_written(struct end *end, struct tcp_sock *tcp, __u32 bytes)
-{
-	end->written_bytes += bytes;
-	if (++end->writes_in_a_row > config.burst_messages && bytes < config.burst_bytes &&
-	    !bitfield(tcp, nonagle))
-		end->burst_writes++;
-	if (++end->writes >= EVIDENCE_BATCH)
 		tell_class(end, tcp, false);
 }
 

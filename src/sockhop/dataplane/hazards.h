@@ -25,13 +25,6 @@ INLINE void hazards_of_recv(__u32 flags, volatile __u32 *found)
 	note(found, flags & MSG_TRUNC, HAZARD(DISCARD));
 }
 
-INLINE void hazards_of_send(__u32 flags, volatile __u32 *found)
-{
-	note(found, flags & MSG_OOB, HAZARD(OOB));
-	note(found, flags & MSG_ZEROCOPY, HAZARD(ZEROCOPY));
-	note(found, flags & MSG_FASTOPEN, HAZARD(FASTOPEN));
-}
-
 /* What the socket itself says. */
 INLINE void hazards_of_socket(struct tcp_sock *tcp, volatile __u32 *found)
 {
@@ -41,6 +34,7 @@ INLINE void hazards_of_socket(struct tcp_sock *tcp, volatile __u32 *found)
 
 	note(found, sk->sk_rcvlowat > 1, HAZARD(RCVLOWAT));
 	note(found, flags & sock_flag(SOCK_URGINLINE), HAZARD(OOB));
+	note(found, tcp->urg_seq, HAZARD(OOB)); /* has been sent urgent bytes, even if it lets them pass */
 	note(found, flags & sock_flag(SOCK_ZEROCOPY), HAZARD(ZEROCOPY));
 	note(found, flags & sock_flag(SOCK_RCVTSTAMP), HAZARD(TIMESTAMPS));
 	note(found, sk->sk_tsflags, HAZARD(TIMESTAMPS));

@@ -35,24 +35,22 @@ enum {
 	MSG_DONTWAIT = 0x40,
 	MSG_WAITALL = 0x100,
 	MSG_ERRQUEUE = 0x2000,
-	MSG_ZEROCOPY = 0x4000000,
-	MSG_FASTOPEN = 0x20000000,
 };
 
 enum {
 	EINTR = 4,
 	EAGAIN = 11,
 	EPIPE = 32,
-	EOPNOTSUPP = 95,
 	ECONNRESET = 104,
-	EISCONN = 106,
 	ETIMEDOUT = 110,
 	ERESTARTSYS = 512,
 };
 
 /* include/linux/sched/signal.h */
 enum { SIGNAL_GROUP_EXIT = 4 };
-/* include/linux/sched.h: MAX_SCHEDULE_TIMEOUT, LONG_MAX: a socket without SO_RCVTIMEO. */
+/* include/linux/sched.h */
+enum { PF_IO_WORKER = 0x10 };
+/* MAX_SCHEDULE_TIMEOUT, LONG_MAX: a socket without SO_RCVTIMEO. */
 #define NO_TIMEOUT ((long)(~0UL >> 1))
 
 /* include/net/sock.h: the kernel's own numbers are put in when the object is loaded. */
@@ -133,27 +131,16 @@ struct inode {
 	unsigned short i_mode;
 };
 
-struct proto_ops {
-	void *splice_read;
-};
-
 struct socket {
 	struct file *file;
 	struct sock *sk;
-	const struct proto_ops *ops;
 };
 
 struct pt_regs {
-	unsigned long di;
-	unsigned long si;
-	unsigned long dx;
-	unsigned long r10;
 	unsigned long orig_ax;
 };
 
 struct pt_regs___arm64 {
-	__u64 regs[31];
-	__u64 orig_x0;
 	__s32 syscallno;
 };
 
@@ -185,21 +172,12 @@ struct pid {
 };
 
 struct task_struct {
+	unsigned int flags;
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;
-	struct files_struct *files;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 	char comm[16];
-};
-
-struct fdtable {
-	unsigned int max_fds;
-	struct file **fd;
-};
-
-struct files_struct {
-	struct fdtable *fdt;
 };
 
 struct kernfs_node {
@@ -280,6 +258,9 @@ struct tcp_sock {
 	__u8 repair : 1;
 	__u8 recvmsg_inq : 1;
 	__u16 urg_data;
+	__u32 urg_seq;
+	__u32 data_segs_out;
+	__u64 bytes_sent;
 	bool is_mptcp;
 };
 

@@ -56,20 +56,16 @@ struct end {
 	__u64 mark_bytes;
 	__u32 hopped_messages;
 	__u32 mark_messages;
-	/* What the end's class has yet to hear of, and what else it takes to judge it: see learn.bpf.h. */
+	/* What the end's class has yet to hear of, and what else it takes to judge it: see evidence.h. */
 	__u32 observed;
-	__u32 first_seq;   /* copied_seq when the observation began */
-	__u64 taken;       /* bytes that recv() has taken since */
+	__u32 found;         /* hazards, on their way to the class: see note() */
+	__u32 peer_found;    /* the same of the peer, on their way to its class */
 	__u32 reads;
-	__u32 writes;
-	__u32 burst_writes;
-	__u32 writes_in_a_row;
-	__u32 unseen;      /* how often in a row bytes were gone that nobody has read */
-	__u32 found;       /* hazards, on their way to the class: see note() */
-	__u32 peer_found;  /* the same of the peer, on their way to its class */
-	__u32 unused;
 	__u64 read_bytes;
-	__u64 written_bytes;
+	__u64 told_bytes;    /* of TCP's bytes_sent and data_segs_out, what the class has heard of */
+	__u32 told_segments;
+	__u32 bursts;
+	__u64 told_sent;     /* of `sent` */
 };
 
 /* A handshake between its SYN and its last ACK. */

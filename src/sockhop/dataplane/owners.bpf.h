@@ -20,6 +20,8 @@ INLINE __u32 pid_for_reader(struct task_struct *task)
 	return number;
 }
 
+enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
+
 SEC("iter/task_file")
 int sockhop_owners(struct bpf_iter__task_file *ctx)
 {

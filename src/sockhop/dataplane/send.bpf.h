@@ -85,6 +85,8 @@ int sockhop_send(struct sk_msg_md *msg)
 		take_the_stack(end, me, peer, outcome, size);
 	}
 	account(me, end, outcome, size);
+	if (outcome == OUTCOME_RECHECK && !config.eager) /* now and then */
+		tell_sent(end);
 	return SK_PASS;
 }
 

@@ -35,25 +35,6 @@ INLINE struct sk_psock *psock_of(struct tcp_sock *tcp)
 	return read_only(struct sk_psock, user_data & ~(__u64)SK_USER_DATA_FLAGS);
 }
 
-enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
-
-/* The socket behind a descriptor of this process, or NULL. */
-INLINE struct sock *socket_of_descriptor(__u64 descriptor)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct fdtable *table = read_only(struct fdtable, task->files->fdt);
-	struct file *file;
-	__u64 address = 0;
-
-	if (descriptor >= table->max_fds)
-		return NULL;
-	bpf_probe_read_kernel(&address, sizeof(address), (void *)((__u64)table->fd + descriptor * 8));
-	file = read_only(struct file, address);
-	if (!address || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
-		return NULL;
-	return read_only(struct socket, file->private_data)->sk;
-}
-
 /* No TCP bytes on their way from TCP's queue into the one queue: none in TCP's own, where they wait
  * before accept() (sk_psock_verdict_data_ready without sk_socket), and none in the backlog that
  * takes them when memory is short (sk_psock_verdict_apply). */

@@ -4,7 +4,7 @@
 #include "send.bpf.h"
 #include "queue.bpf.h"
 #include "learn.bpf.h"
-#include "splices.bpf.h"
+#include "takes.bpf.h"
 #include "drain.bpf.h"
 #include "discover.bpf.h"
 #include "adopt.bpf.h"

@@ -1,49 +1,70 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
-/* The system call that the current task is in, from its saved registers. */
+/* The system call that the current task is in, by its number in the saved registers. */
 #ifndef SOCKHOP_SYSCALLS_H
 #define SOCKHOP_SYSCALLS_H
 
 #include "kernel.h"
 
-/* arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h. */
-enum { X86_SENDTO = 44, X86_SENDMSG = 46, X86_SENDMMSG = 307 };
-enum { GENERIC_SENDTO = 206, GENERIC_SENDMSG = 211, GENERIC_SENDMMSG = 269 };
-
-#define NO_ARGUMENT (~0ull)
-
-/* The first four arguments of a system call, and its number. */
-struct syscall {
-	__u64 number;
-	__u64 arguments[4];
+/* arch/x86/entry/syscalls/syscall_64.tbl */
+enum {
+	X86_READ = 0,
+	X86_READV = 19,
+	X86_SENDFILE = 40,
+	X86_RECVFROM = 45,
+	X86_RECVMSG = 47,
+	X86_SPLICE = 275,
+	X86_RECVMMSG = 299,
 };
 
-INLINE struct syscall current_syscall(void)
+/* include/uapi/asm-generic/unistd.h */
+enum {
+	GENERIC_READ = 63,
+	GENERIC_READV = 65,
+	GENERIC_SENDFILE = 71,
+	GENERIC_SPLICE = 76,
+	GENERIC_RECVFROM = 207,
+	GENERIC_RECVMSG = 212,
+	GENERIC_RECVMMSG = 243,
+};
+
+/* The same everywhere, as all that are younger. */
+enum { IO_URING_ENTER = 426 };
+
+#define NO_CALL (~0ull)
+
+INLINE bool is_x86(void)
+{
+	struct pt_regs *registers = NULL;
+
+	return field_exists(registers->orig_ax);
+}
+
+/* One of 32 bits on x86_64 has numbers of its own and is not recognised, as none is on other machines. */
+INLINE __u64 current_call(void)
 {
 	void *registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	struct pt_regs *x86 = registers;
 	struct pt_regs___arm64 *arm64 = registers;
 
-	if (field_exists(x86->di))
-		return (struct syscall){ x86->orig_ax, { x86->di, x86->si, x86->dx, x86->r10 } };
-	if (field_exists(arm64->orig_x0))
-		return (struct syscall){ arm64->syscallno,
-					 { arm64->orig_x0, arm64->regs[1], arm64->regs[2], arm64->regs[3] } };
-	return (struct syscall){ NO_ARGUMENT, { NO_ARGUMENT, NO_ARGUMENT, 0, 0 } };
+	if (is_x86())
+		return x86->orig_ax;
+	return field_exists(arm64->syscallno) ? arm64->syscallno : NO_CALL;
 }
 
-/* The flags of a send; 0 for other calls that send. */
-INLINE __u32 flags_of_send(void)
+INLINE bool is_recv(__u64 number)
 {
-	struct pt_regs *x86 = NULL;
-	bool is_x86 = field_exists(x86->di);
-	struct syscall call = current_syscall();
+	if (is_x86())
+		return number == X86_READ || number == X86_RECVFROM || number == X86_RECVMSG ||
+		       number == X86_READV || number == X86_RECVMMSG || number == IO_URING_ENTER;
+	return number == GENERIC_READ || number == GENERIC_RECVFROM || number == GENERIC_RECVMSG ||
+	       number == GENERIC_READV || number == GENERIC_RECVMMSG || number == IO_URING_ENTER;
+}
 
-	if (call.number == (is_x86 ? X86_SENDMSG : GENERIC_SENDMSG))
-		return call.arguments[2];
-	if (call.number == (is_x86 ? X86_SENDTO : GENERIC_SENDTO) ||
-	    call.number == (is_x86 ? X86_SENDMMSG : GENERIC_SENDMMSG))
-		return call.arguments[3];
-	return 0;
+INLINE bool is_splice(__u64 number)
+{
+	if (is_x86())
+		return number == X86_SPLICE || number == X86_SENDFILE;
+	return number == GENERIC_SPLICE || number == GENERIC_SENDFILE;
 }
 
 #endif

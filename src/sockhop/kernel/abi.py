@@ -87,10 +87,9 @@ class Reason(IntEnum):
     TIMESTAMPS = 10
     PEEK_OFFSET = 11
     DISCARD = 12
-    FASTOPEN = 13
-    MEMORY_LIMIT = 14
-    SHORT_LIVED = 15
-    SMALL_WRITES = 16
+    MEMORY_LIMIT = 13
+    SHORT_LIVED = 14
+    SMALL_WRITES = 15
 
 
 class FlowFlag(IntEnum):
@@ -182,9 +181,10 @@ class ClassInfo(ctypes.Structure):
         ("read_bytes", ctypes.c_uint64),
         ("writes", ctypes.c_uint64),
         ("written_bytes", ctypes.c_uint64),
-        ("burst_writes", ctypes.c_uint64),
         ("recent_connections", ctypes.c_uint32),
         ("recent_messages", ctypes.c_uint32),
+        ("recent_bursts", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
         ("state", ctypes.c_uint32),
         ("reasons", ctypes.c_uint32),
     )

@@ -18,7 +18,6 @@ BPF_SK_MSG_VERDICT = 7
 BPF_TRACE_RAW_TP = 23
 BPF_TRACE_ITER = 28
 BPF_SK_SKB_VERDICT = 38
-BPF_PERF_EVENT = 41
 
 RING_SAMPLE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _PRINT = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)

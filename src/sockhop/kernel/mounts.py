@@ -9,7 +9,6 @@ from pathlib import Path
 from sockhop.errors import Unsupported
 
 BPFFS = Path("/sys/fs/bpf")
-TRACEFS = Path("/sys/kernel/tracing")
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ def _unescaped(field: str) -> str:
 
 def has_bpffs() -> bool:
     """Whether a bpffs is mounted where the kernel's documentation puts it."""
-    return _is_mounted("bpf", BPFFS)
+    kinds = [mount.kind for mount in mounts() if mount.point == BPFFS]
+    return kinds[-1:] == ["bpf"]  # a later mount covers the earlier
 
 
 def require_bpffs() -> Path:
@@ -46,30 +46,15 @@ def require_bpffs() -> Path:
 
     Raises :class:`Unsupported` where that is not allowed.
     """
-    return _require("bpf", BPFFS)
-
-
-def require_tracefs() -> Path:
-    """Return the tracefs, mounting it if it is not there. Raises as :func:`require_bpffs`."""
-    return _require("tracefs", TRACEFS)
-
-
-def _is_mounted(kind: str, point: Path) -> bool:
-    kinds = [mount.kind for mount in mounts() if mount.point == point]
-    return kinds[-1:] == [kind]  # a later mount covers the earlier
-
-
-def _require(kind: str, point: Path) -> Path:
-    if not _is_mounted(kind, point):
+    if not has_bpffs():
         libc = ctypes.CDLL(None, use_errno=True)
-        if not point.is_dir() or libc.mount(kind.encode(), str(point).encode(), kind.encode(), 0, None):
-            why = os.strerror(ctypes.get_errno()) if point.is_dir() else "no such directory"
-            name = "bpffs" if kind == "bpf" else kind
+        if not BPFFS.is_dir() or libc.mount(b"bpf", str(BPFFS).encode(), b"bpf", 0, None):
+            why = os.strerror(ctypes.get_errno()) if BPFFS.is_dir() else "no such directory"
             raise Unsupported(
-                f"no {name} at {point}, and mounting one failed ({why}). "
-                f"Mount it where you may: mount -t {kind} {kind} {point}"
+                f"no bpffs at {BPFFS}, and mounting one failed ({why}). "
+                f"Mount it where you may: mount -t bpf bpf {BPFFS}"
             )
-    return point
+    return BPFFS
 
 
 def cgroup2() -> Mount:
