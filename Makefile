@@ -4,7 +4,7 @@
 PACKAGES := python3-venv libbpf1 clang
 DEMO_PACKAGES := redis-server redis-tools socat netcat-openbsd
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx haproxy postgresql memcached curl wrk \
-	nftables iptables iproute2 procps gcc libc6-dev bpftool?
+	nftables iptables iproute2 procps gcc libc6-dev bpftool? golang-go
 
 # Seconds after which a test run is interrupted as by Ctrl-C, so that the tests still put away what they made.
 TEST_LIMIT := 900
