@@ -3,8 +3,10 @@
 # What it takes to build and run sockhop, to show it, and to test it on other people's programs.
 PACKAGES := python3-venv libbpf1 clang
 DEMO_PACKAGES := redis-server redis-tools socat netcat-openbsd
+# The distribution's package of CPython's own tests is named for its interpreter.
+PYTHON_TESTS := libpython$(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')-testsuite?
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx haproxy postgresql memcached curl wrk \
-	nftables iptables iproute2 procps gcc libc6-dev bpftool?
+	nftables iptables iproute2 procps gcc libc6-dev bpftool? golang-go golang-src $(PYTHON_TESTS)
 
 # Seconds after which a test run is interrupted as by Ctrl-C, so that the tests still put away what they made.
 TEST_LIMIT := 900
@@ -15,7 +17,7 @@ OBJECT := $(DATAPLANE)/sockhop.bpf.o
 PYTHON_CODE := src tests hatch_build.py $(wildcard benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test suites lint bench clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -35,6 +37,10 @@ test: install ## everything that must hold: lint, types, arrows, tests
 	@test "$$(id -u)" = 0 || { echo "sockhop: tests load BPF programs and must be run by root;" \
 		"those of tests/unit need none: $(BIN)/pytest tests/unit" >&2; exit 1; }
 	timeout --foreground --signal=INT --kill-after=60 $(TEST_LIMIT) $(BIN)/pytest $(PYTEST_ARGS)
+
+suites: install ## the network tests of CPython and of Go as a whole, on plain TCP and hopped: half an hour
+	@scripts/packages.sh $(TEST_PACKAGES)
+	SOCKHOP_SUITES=all $(BIN)/pytest -rP tests/suites $(PYTEST_ARGS)
 
 lint: install ## style, types, import directions
 	$(BIN)/ruff check $(PYTHON_CODE)

@@ -3,8 +3,10 @@
 All of them run inside the test's scope, in a folder of the test's own, and in the foreground.
 """
 
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,6 +137,20 @@ def haproxy(scope: Scope, folder: Path, mode: str, origin: str) -> Iterator[int]
     config.write_text(_HAPROXY.format(mode=mode, port=port, origin=origin))
     with on_port(scope, ["haproxy", "-db", "-f", str(config)], port, folder / "haproxy.log"):
         yield port
+
+
+@contextmanager
+def postgres_data() -> Iterator[Path]:
+    """A data directory fresh from initdb, where user postgres can reach it: pytest's folders are root's."""
+    folder = Path(tempfile.mkdtemp(prefix="sockhop-postgres-"))
+    try:
+        shutil.chown(folder, "postgres", "postgres")
+        options = ["--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync", "--pgdata", str(folder)]
+        initdb = [*AS_POSTGRES, postgres_program("initdb"), *options]
+        subprocess.run(initdb, check=True, capture_output=True, timeout=60)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 @contextmanager

@@ -76,7 +76,10 @@ def test_recheck_holds_nobody_up(make_scope: MakeScope) -> None:
     rounds, exchanges = 20, 50
     scope = make_scope(recheck_seconds=3600)
     scope.enter()
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as client,
+    ):
         server, _ = listener.accept()
         with server:
             for _ in range(rounds):

@@ -1,9 +1,7 @@
 """PostgreSQL: pgbench, whose books must balance, and 100 MB copied out and in."""
 
 import re
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,7 @@ from tests.conftest import Scope
 
 from .bodies import digest
 from .counters import hopped
-from .servers import AS_POSTGRES, postgres, postgres_program
+from .servers import postgres, postgres_data
 
 # 105,000 lines of 0 to 2 KB.
 _LINES = "SELECT g AS id, repeat(md5(g::text), g % 64) AS line FROM generate_series(1, 105000) AS g"
@@ -36,25 +34,8 @@ SELECT count(DISTINCT sum) FROM (
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
-    """A data directory fresh from initdb, where user postgres can reach it: pytest's folders are root's."""
-    folder = Path(tempfile.mkdtemp(prefix="sockhop-postgres-"))
-    try:
-        shutil.chown(folder, "postgres", "postgres")
-        options = [
-            "--auth",
-            "trust",
-            "--encoding",
-            "UTF8",
-            "--no-locale",
-            "--no-sync",
-            "--pgdata",
-            str(folder),
-        ]
-        initdb = [*AS_POSTGRES, postgres_program("initdb"), *options]
-        subprocess.run(initdb, check=True, capture_output=True, timeout=60)
+    with postgres_data() as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 def client(port: int, program: str, *arguments: str) -> list[str]:

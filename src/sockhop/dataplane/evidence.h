@@ -24,15 +24,16 @@ static __attribute__((noinline)) int blame_all(struct class_key *key, __u32 haza
 	return 0;
 }
 
-/* A read that was woken without bytes: by a signal (a restart code, or EINTR with SO_RCVTIMEO; nobody sees
- * the result in a process that is killed) or by a reset. In the map each of these becomes EAGAIN, which
- * TCP gives to no blocking reader without SO_RCVTIMEO. */
+/* A read that was woken without bytes: by a signal (a restart code, or EINTR with SO_RCVTIMEO) or by a reset.
+ * In the map each of these becomes EAGAIN, which TCP gives to no blocking reader without SO_RCVTIMEO. Nobody
+ * sees the result in a process that is killed. */
 INLINE bool is_interrupted(struct tcp_sock *tcp, __s32 result)
 {
+	if (result >= 0 || bpf_get_current_task_btf()->signal->flags & SIGNAL_GROUP_EXIT)
+		return false;
 	switch (result) {
 	case -ERESTARTSYS:
 	case -EINTR:
-		return !(bpf_get_current_task_btf()->signal->flags & SIGNAL_GROUP_EXIT);
 	case -ECONNRESET:
 	case -EPIPE:
 	case -ETIMEDOUT:

@@ -137,10 +137,13 @@ struct socket {
 };
 
 struct pt_regs {
+	unsigned long dx;
+	unsigned long r10;
 	unsigned long orig_ax;
 };
 
 struct pt_regs___arm64 {
+	__u64 regs[31];
 	__s32 syscallno;
 };
 

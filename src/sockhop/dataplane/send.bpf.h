@@ -7,6 +7,9 @@
 #include "decide.h"
 #include "evidence.h"
 #include "peer.h"
+#include "syscalls.h"
+
+#define MOST_URGENT_BYTES 4
 
 /* What the callbacks of TCP's segments look at: see segment_leaves(). */
 INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
@@ -51,6 +54,22 @@ static __attribute__((noinline)) int watch_reader(struct end *end, struct tcp_so
 	return 0;
 }
 
+/* tcp_bpf_sendmsg() takes an urgent byte for an ordinary one, and the receiver, who waits for POLLPRI, would never
+ * show it. Urgent messages are single bytes, or telnet's three; to look at each message would cost 1 %. */
+INLINE bool is_urgent(__u32 size)
+{
+	return size <= MOST_URGENT_BYTES && flags_of_send() & MSG_OOB;
+}
+
+static __attribute__((noinline)) int blame_urgent(struct end *end)
+{
+	if (!end)
+		return 0;
+	end->found |= HAZARD(OOB);
+	blame_found(&end->found, &end->class);
+	return 0;
+}
+
 SEC("sk_msg")
 int sockhop_send(struct sk_msg_md *msg)
 {
@@ -73,6 +92,8 @@ int sockhop_send(struct sk_msg_md *msg)
 	peer = read_only(struct tcp_sock, end->peer.sock);
 	if (!config.eager && end->jiffies != (__u32)bpf_jiffies64())
 		watch_reader(end, peer);
+	if (!config.eager && is_urgent(size))
+		blame_urgent(end);
 	outcome = decide(end, me, peer, size);
 	if (outcome == OUTCOME_RCVLOWAT && !config.eager)
 		watch_reader(end, peer);

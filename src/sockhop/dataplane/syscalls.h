@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
-/* The system call that the current task is in, by its number in the saved registers. */
+/* The system call that the current task is in, from its saved registers. */
 #ifndef SOCKHOP_SYSCALLS_H
 #define SOCKHOP_SYSCALLS_H
 
@@ -10,7 +10,9 @@ enum {
 	X86_READ = 0,
 	X86_READV = 19,
 	X86_SENDFILE = 40,
+	X86_SENDTO = 44,
 	X86_RECVFROM = 45,
+	X86_SENDMSG = 46,
 	X86_RECVMSG = 47,
 	X86_SPLICE = 275,
 	X86_RECVMMSG = 299,
@@ -22,7 +24,9 @@ enum {
 	GENERIC_READV = 65,
 	GENERIC_SENDFILE = 71,
 	GENERIC_SPLICE = 76,
+	GENERIC_SENDTO = 206,
 	GENERIC_RECVFROM = 207,
+	GENERIC_SENDMSG = 211,
 	GENERIC_RECVMSG = 212,
 	GENERIC_RECVMMSG = 243,
 };
@@ -39,16 +43,34 @@ INLINE bool is_x86(void)
 	return field_exists(registers->orig_ax);
 }
 
+/* A system call's number, and the arguments that may be flags. */
+struct syscall {
+	__u64 number;
+	__u64 third;
+	__u64 fourth;
+};
+
 /* One of 32 bits on x86_64 has numbers of its own and is not recognised, as none is on other machines. */
-INLINE __u64 current_call(void)
+INLINE struct syscall current_call(void)
 {
 	void *registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	struct pt_regs *x86 = registers;
 	struct pt_regs___arm64 *arm64 = registers;
 
 	if (is_x86())
-		return x86->orig_ax;
-	return field_exists(arm64->syscallno) ? arm64->syscallno : NO_CALL;
+		return (struct syscall){ x86->orig_ax, x86->dx, x86->r10 };
+	if (field_exists(arm64->syscallno))
+		return (struct syscall){ arm64->syscallno, arm64->regs[2], arm64->regs[3] };
+	return (struct syscall){ NO_CALL, 0, 0 };
+}
+
+INLINE __u32 flags_of_send(void)
+{
+	struct syscall call = current_call();
+
+	if (call.number == (is_x86() ? X86_SENDTO : GENERIC_SENDTO))
+		return call.fourth;
+	return call.number == (is_x86() ? X86_SENDMSG : GENERIC_SENDMSG) ? call.third : 0;
 }
 
 INLINE bool is_recv(__u64 number)

@@ -14,7 +14,7 @@
  * for one who does that. */
 INLINE __u32 hazard_of_taking(void)
 {
-	__u64 number = current_call();
+	__u64 number = current_call().number;
 
 	if (is_recv(number) && !(bpf_get_current_task_btf()->flags & PF_IO_WORKER))
 		return 0;

@@ -1,0 +1,79 @@
+"""CPython's own network tests, with the system's interpreter and the distribution's test package."""
+
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from .ways import ALL, Results, Way, compare
+
+pytestmark = [pytest.mark.bpf, pytest.mark.timeout(3600 if ALL else 300)]
+
+# What takes seconds, and what takes minutes because it waits for time-outs.
+QUICK = [
+    "test_httplib",
+    "test_httpservers",
+    "test_smtplib",
+    "test_ftplib",
+    "test_asyncio.test_streams",
+    "test_asyncio.test_server",
+    "test_asyncio.test_sendfile",
+    "test_asyncio.test_sock_lowlevel",
+]
+SLOW = ["test_socket", "test_asyncio", "test_ssl", "test_imaplib", "test_poplib", "test_xmlrpc"]
+# Hangs on plain TCP where the hypervisor offers sockets to itself.
+IGNORED = ["*VSOCK*"]
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> str:
+    """An interpreter that has the package `test`."""
+    for python in ("/usr/bin/python3", sys.executable):
+        asked = [python, "-c", "import test.test_socket"]
+        if Path(python).exists() and subprocess.run(asked, check=False, capture_output=True).returncode == 0:
+            return python
+    pytest.skip("no interpreter here has CPython's tests: install libpython3.N-testsuite")
+
+
+def run_with(interpreter: str, way: Way, names: list[str]) -> Results:
+    """Run suites (test_socket), or single tests (test.test_socket.BasicTCPTest.testRecv)."""
+    report = way.folder / "report.xml"
+    report.unlink(missing_ok=True)
+    argv: list[object] = [interpreter, "-m", "test", "--junit-xml", report, "--tempdir", way.folder]
+    for pattern in IGNORED:
+        argv += ["--ignore", pattern]
+    single = [name for name in names if name.startswith("test.")]
+    for name in single:
+        argv += ["--match", name]
+    suites = {".".join(name.split(".")[1:3]) for name in single} or set(names)
+    suites = {suite if suite.startswith("test_asyncio") else suite.partition(".")[0] for suite in suites}
+    output = way.run([*argv, *sorted(suites)], {})
+    assert report.exists(), output
+    return {case.get("name", ""): result_of(case) for case in ET.parse(report).iter("testcase")}
+
+
+def result_of(case: ET.Element) -> str:
+    """Of a test in a report."""
+    kinds = {child.tag for child in case}
+    if kinds & {"failure", "error"}:
+        return "failed"
+    return "skipped" if "skipped" in kinds or case.get("result") == "skipped" else "passed"
+
+
+@pytest.mark.parametrize("mode", ["auto", "eager"])
+def test_quick_ones(interpreter: str, tmp_path: Path, mode: str) -> None:
+    """Most of their servers take a connection or two each, on a port of their own: eager mode lets these hop."""
+    way = compare(lambda way, names: run_with(interpreter, way, names), QUICK, mode, tmp_path)
+    hops = way.hops()
+    print(f"{hops} messages have hopped")
+    assert hops > 500 or mode == "auto"
+
+
+@pytest.mark.skipif(not ALL, reason="takes many minutes: SOCKHOP_SUITES=all")
+@pytest.mark.parametrize("mode", ["auto", "eager"])
+@pytest.mark.parametrize("suite", SLOW)
+def test_slow_ones(interpreter: str, tmp_path: Path, suite: str, mode: str) -> None:
+    way = compare(lambda way, names: run_with(interpreter, way, names), [suite], mode, tmp_path)
+    print(f"{way.hops()} messages have hopped")
