@@ -72,7 +72,7 @@ def test_recheck_stops_it_at_once(make_scope: MakeScope, rule: Rule) -> None:
 
 
 def test_recheck_holds_nobody_up(make_scope: MakeScope) -> None:
-    """With Nagle's algorithm a second message on the stack would wait 40 ms for the first one's acknowledgement."""
+    """With Nagle's algorithm a second message on the stack would wait 40 ms for the first to be acknowledged."""
     rounds, exchanges = 20, 50
     scope = make_scope(recheck_seconds=3600)
     scope.enter()
