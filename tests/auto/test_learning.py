@@ -298,6 +298,34 @@ def test_a_blocking_reader_alone_may_hop(scope: Scope) -> None:
     assert [(known.state, known.reasons) for known in scope.hops.classes()] == [("hopping", ())] * 2
 
 
+BULK = """
+import os, socket
+listener = socket.create_server(("127.0.0.1", 0))
+if not os.fork():
+    server, _ = listener.accept()
+    while True:
+        left = 3 << 20
+        while left:
+            part = len(server.recv(left))
+            if not part:
+                os._exit(0)
+            left -= part
+        server.sendall(b"y")
+client = socket.create_connection(listener.getsockname())
+listener.close()
+for _ in range(20):
+    client.sendall(bytes(3 << 20))
+    assert client.recv(1) == b"y"
+"""
+
+
+def test_a_blocking_reader_that_sends_in_bulk(scope: Scope) -> None:
+    """It waits for its send buffer, and in the map an acknowledgement might then wake it in recv()."""
+    scope.run([sys.executable, "-c", BULK], check=True, timeout=30)
+    known = {one.role: one.reasons for one in scope.hops.classes()}
+    assert known == {"client": ("bulk",), "server": ()}
+
+
 RESET = """
 import os, socket, struct
 listener = socket.create_server(("127.0.0.1", 0))

@@ -50,7 +50,7 @@ class Settings:
 
     :param capacity: sockets that may be tracked at once; a connection has two.
     :param recheck_seconds: each direction shows a message to the stack, and so to firewalls, this often.
-    :param receive_buffer: bytes that a socket may hold unread, if nobody has set its ``SO_RCVBUF``.
+    :param receive_buffer: ``SO_RCVBUF`` in bytes of a socket for which nobody has set one; hops may fill it twice.
     :param queue_messages: unread messages that hops may leave on a socket; each costs the kernel about 1 KB.
     :param burst_messages: sends in a row without an answer that make a burst, on sockets with Nagle on.
     :param burst_bytes: only writes smaller than this make a burst.
@@ -63,7 +63,7 @@ class Settings:
 
     capacity: int = 65536
     recheck_seconds: float = 30.0
-    receive_buffer: int = 4 << 20
+    receive_buffer: int = 2 << 20
     queue_messages: int = 512
     burst_messages: int = 16
     burst_bytes: int = 32768

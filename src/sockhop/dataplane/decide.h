@@ -4,6 +4,7 @@
 #define SOCKHOP_DECIDE_H
 
 #include "classes.h"
+#include "syscalls.h"
 
 /* More than TCP_DELACK_MAX, the longest that an acknowledgement is put off. */
 #define ACKNOWLEDGED_WITHIN_NS 250000000ull
@@ -87,10 +88,24 @@ INLINE bool must_show(struct end *end, struct tcp_sock *me, struct tcp_sock *pee
 	return false;
 }
 
-/* The kernel charges a hop to sk_rmem_alloc and compares that with nothing (bpf_tcp_ingress). */
-INLINE bool has_room(struct tcp_sock *peer, __u32 unread, __u32 size)
+/* Whether the peer still has the receive buffer that we gave it. */
+INLINE bool has_our_room(struct end *end, struct tcp_sock *peer)
 {
-	return unread + size <= (__u32)sock_of(peer)->sk_rcvbuf;
+	__u32 room = 0;
+
+	bpf_probe_read_kernel(&room, sizeof(room), &((struct end *)(long)end->peer.end)->room);
+	return room && room == (__u32)sock_of(peer)->sk_rcvbuf;
+}
+
+/* The kernel charges a hop to sk_rmem_alloc and compares that with nothing (bpf_tcp_ingress). Where the buffer
+ * is ours, hops may fill it twice. So when they have, TCP's window stays closed until half of it has been
+ * read, and the message that waits for the window is followed by many hops; with one bound for both, each bit
+ * of room that a slow reader makes would be TCP's. */
+INLINE bool has_room(struct end *end, struct tcp_sock *peer, __u32 unread, __u32 size)
+{
+	__u32 room = sock_of(peer)->sk_rcvbuf;
+
+	return unread + size <= room || (unread + size <= 2 * room && has_our_room(end, peer));
 }
 
 /* Nor may a hop fill what TCP has promised, the window that the peer has advertised and that we have
@@ -100,23 +115,29 @@ INLINE bool keeps_promise(struct tcp_sock *peer, __u32 unread, __u32 size)
 {
 	__s32 promised = peer->rcv_wup + peer->rcv_wnd - peer->rcv_nxt;
 
-	return promised <= 0 || has_room(peer, unread + promised, size);
+	return promised <= 0 || unread + promised + size <= (__u32)sock_of(peer)->sk_rcvbuf;
 }
 
-/* The unread bytes are the last ones, so while fewer of them are unread than have hopped since a mark,
- * so are the messages. The mark moves up when half of the bound has hopped since, and all before it has
- * been read: unread messages are fewer than the bound. A small message costs the kernel about 1 KB that
- * nothing accounts for, so they need a bound of their own. */
-INLINE bool has_slots(struct end *end, __u32 unread)
+/* All bytes that we have ever sent, either way. */
+INLINE __u32 sent_bytes(struct end *end, struct tcp_sock *me)
+{
+	return me->write_seq + (__u32)end->hopped_bytes;
+}
+
+/* The unread bytes are the last ones, so while fewer of them are unread than were sent since a mark, the
+ * messages unread are among those since. The mark moves up when half of the bound has hopped since, and all
+ * before it has been read: unread messages are fewer than the bound. A small message costs the kernel about
+ * 1 KB that nothing accounts for, so they need a bound of their own. */
+INLINE bool has_slots(struct end *end, struct tcp_sock *me, __u32 unread)
 {
 	if (unread) {
 		if (end->hopped_messages - end->mark_messages < config.queue_messages / 2)
 			return true;
-		if (unread > end->hopped_bytes - end->mark_bytes)
+		if (unread > sent_bytes(end, me) - end->mark)
 			return false;
 	}
 	end->mark_messages = end->hopped_messages;
-	end->mark_bytes = end->hopped_bytes;
+	end->mark = sent_bytes(end, me);
 	return true;
 }
 
@@ -152,18 +173,34 @@ INLINE bool is_memory_short(struct tcp_sock *peer, __u32 size)
 	return pressure && *pressure;
 }
 
+/* No rest of it is held by a cork, by Nagle or by MSG_MORE, which sendfile() sets too. One that blocks is not
+ * made to wait more often than it must: see is_after_bulk(). */
+INLINE bool leaves_by_itself(struct tcp_sock *me, __u32 size)
+{
+	struct socket *socket = sock_of(me)->sk_socket;
+	struct syscall call;
+
+	if ((bitfield(me, nonagle) & (TCP_NAGLE_OFF | TCP_NAGLE_CORK)) != TCP_NAGLE_OFF)
+		return false;
+	if (size >= me->mss_cache)
+		return true;
+	if (!socket || !(socket->file->f_flags & O_NONBLOCK))
+		return false;
+	call = current_call();
+	return is_send(call.number) && !(flags_of_send(call) & MSG_MORE);
+}
+
 /* Whether the sender of a message that takes the stack should wait until it has left, instead of
  * filling a send buffer that only the stack could carry on. Only where what was sent leaves by itself:
- * tcp_bpf_sendmsg() waits for memory without pushing (tcp_sendmsg_locked() does), so that a rest held
- * by a cork, by Nagle or by MSG_MORE with no segment in flight would stay for a probe timer. And only
- * when a reader that stalls has taken about as much as a send buffer, which applications count on. */
+ * tcp_bpf_sendmsg() waits for memory without pushing (tcp_sendmsg_locked() does), so that a rest with no
+ * segment in flight would stay for a probe timer. And only when a reader that stalls has taken about as
+ * much as a send buffer, which applications count on: not where it has chosen its buffer itself. */
 INLINE bool should_wait(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
 			enum outcome outcome, __u32 size)
 {
 	__u32 unread = sock_of(peer)->sk_backlog.rmem_alloc.counter;
 
-	if ((bitfield(me, nonagle) & (TCP_NAGLE_OFF | TCP_NAGLE_CORK)) != TCP_NAGLE_OFF ||
-	    size < me->mss_cache)
+	if (!has_our_room(end, peer) || !leaves_by_itself(me, size))
 		return false;
 	switch (outcome) {
 	case OUTCOME_FULL:
@@ -213,7 +250,7 @@ INLINE enum outcome decide(struct end *end, struct tcp_sock *me, struct tcp_sock
 	if (!has_arrived(me, peer))
 		return OUTCOME_UNREAD;
 	unread = sock_of(peer)->sk_backlog.rmem_alloc.counter;
-	if (!has_room(peer, unread, size) || !has_slots(end, unread))
+	if (!has_room(end, peer, unread, size) || !has_slots(end, me, unread))
 		return OUTCOME_FULL;
 	if (!keeps_promise(peer, unread, size))
 		return OUTCOME_WINDOW;

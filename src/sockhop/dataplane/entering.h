@@ -73,6 +73,7 @@ INLINE void begin(struct end *end, struct tcp_sock *tcp, struct seq_pair pair, s
 	end->outcome = OUTCOME_HOP;
 	end->told_segments = tcp->data_segs_out;
 	end->told_bytes = tcp->bytes_sent;
+	end->read_at = tcp->write_seq;
 }
 
 INLINE void observe(struct end *end)
@@ -83,13 +84,16 @@ INLINE void observe(struct end *end)
 
 /* Hops do not feed TCP's autotuning (tcp_rcv_space_adjust sees no sequence numbers move), so a socket
  * that nobody has set one for gets the receive buffer that a bulk reader would have tuned itself. */
-INLINE void make_room(void *ctx, struct tcp_sock *tcp)
+INLINE void make_room(void *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	int half = config.rcvbuf / 2; /* sk_setsockopt() doubles it */
+	volatile int *room = &sock_of(tcp)->sk_rcvbuf;
 
-	if (!(sock_of(tcp)->sk_userlocks & SOCK_RCVBUF_LOCK) &&
-	    (__u32)sock_of(tcp)->sk_rcvbuf < config.rcvbuf)
+	if (sock_of(tcp)->sk_userlocks & SOCK_RCVBUF_LOCK)
+		return;
+	if ((__u32)*room < config.rcvbuf)
 		bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
+	end->room = *room;
 }
 
 INLINE bool expect(struct tcp_sock *tcp)
@@ -112,7 +116,7 @@ INLINE void expect_no_more(struct tcp_sock *tcp)
 INLINE void is_in(void *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	end->tracked = 1;
-	make_room(ctx, tcp);
+	make_room(ctx, tcp, end);
 	__sync_fetch_and_add(&gauge.tracked, 1);
 }
 

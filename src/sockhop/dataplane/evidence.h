@@ -146,6 +146,16 @@ INLINE void is_over(struct end *end, struct tcp_sock *tcp)
 	tell_class(end, tcp, true);
 }
 
+/* Who has waited for the send buffer may leave SOCK_NOSPACE set (sk_stream_wait_memory: its bound is not that
+ * of sk_stream_write_space). Then an acknowledgement wakes whoever sleeps on the socket, in a read as well. */
+INLINE bool is_after_bulk(struct end *end, struct tcp_sock *tcp)
+{
+	__u32 sent = tcp->write_seq - end->read_at;
+
+	end->read_at = tcp->write_seq;
+	return sent > (__u32)sock_of(tcp)->sk_sndbuf / 4;
+}
+
 INLINE void has_read(struct end *end, struct tcp_sock *tcp, __u32 bytes)
 {
 	end->read_bytes += bytes;

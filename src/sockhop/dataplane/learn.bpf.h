@@ -27,8 +27,10 @@ int sockhop_received(__u64 *ctx)
 	hazards_of_recv(flags, &end->found);
 	if (end->observed)
 		hazards_of_socket(tcp, &end->found);
-	if (end->observed && blocks)
+	if (end->observed && blocks) {
 		hazards_of_blocking(tcp, &end->found);
+		note(&end->found, is_after_bulk(end, tcp), HAZARD(BULK));
+	}
 	note(&end->found, blocks && is_interrupted(tcp, result), HAZARD(INTERRUPTED));
 	blame_found(&end->found, &end->class);
 	if (end->observed && result > 0)

@@ -53,9 +53,9 @@ struct end {
 	__u64 peer_sent;
 	/* Bytes and messages hopped, now and at an earlier point: see has_slots(). */
 	__u64 hopped_bytes;
-	__u64 mark_bytes;
 	__u32 hopped_messages;
 	__u32 mark_messages;
+	__u32 mark;
 	/* What the end's class has yet to hear of, and what else it takes to judge it: see evidence.h. */
 	__u32 observed;
 	__u32 found;         /* hazards, on their way to the class: see note() */
@@ -66,6 +66,8 @@ struct end {
 	__u32 told_segments;
 	__u32 bursts;
 	__u64 told_sent;     /* of `sent` */
+	__u32 read_at;       /* write_seq at the last read */
+	__u32 room;          /* the receive buffer that it was given */
 };
 
 /* A handshake between its SYN and its last ACK. */

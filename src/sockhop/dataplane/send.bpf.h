@@ -7,7 +7,6 @@
 #include "decide.h"
 #include "evidence.h"
 #include "peer.h"
-#include "syscalls.h"
 
 #define MOST_URGENT_BYTES 4
 
@@ -58,7 +57,7 @@ static __attribute__((noinline)) int watch_reader(struct end *end, struct tcp_so
  * show it. Urgent messages are single bytes, or telnet's three; to look at each message would cost 1 %. */
 INLINE bool is_urgent(__u32 size)
 {
-	return size <= MOST_URGENT_BYTES && flags_of_send() & MSG_OOB;
+	return size <= MOST_URGENT_BYTES && flags_of_send(current_call()) & MSG_OOB;
 }
 
 static __attribute__((noinline)) int blame_urgent(struct end *end)

@@ -88,8 +88,9 @@ class Reason(IntEnum):
     PEEK_OFFSET = 11
     DISCARD = 12
     MEMORY_LIMIT = 13
-    SHORT_LIVED = 14
-    SMALL_WRITES = 15
+    BULK = 14
+    SHORT_LIVED = 15
+    SMALL_WRITES = 16
 
 
 class FlowFlag(IntEnum):
