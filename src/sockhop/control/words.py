@@ -20,7 +20,7 @@ DOES = {
     Reason.PEEK_OFFSET: "sets SO_PEEK_OFF, which sockets that can hop ignore",
     Reason.DISCARD: "throws bytes away with MSG_TRUNC, which would fail with EFAULT",
     Reason.MEMORY_LIMIT: "has a limit of TCP memory (memory cgroup v1), near which a hop would fail with ENOMEM",
-    Reason.BULK: "reads blocking after it has sent more than fits a send buffer, which could make it fail with EAGAIN",
+    Reason.BULK: "reads blocking after it has sent in bulk, which could make such a read fail with EAGAIN",
     Reason.SHORT_LIVED: "has connections of so few messages that taking them in would cost more than it saves",
     Reason.SMALL_WRITES: "sends many small writes in a row with Nagle's algorithm, which TCP joins: it is faster",
 }

@@ -7,8 +7,9 @@
 
 #define HAZARD(reason) (1u << REASON_##reason)
 
-/* Flags of recv() that tcp_bpf_recvmsg_parser() ignores, or that tell of something it lacks. */
-#define HAZARDOUS_RECV (MSG_WAITALL | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC)
+/* Flags of recv() that tcp_bpf_recvmsg_parser() ignores, or that tell or may tell of something it lacks. */
+#define HAZARDOUS_RECV (MSG_WAITALL | MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC | MSG_PEEK)
+
 /* Bits are collected in an end, not in a register: to the verifier what is in a map is unknown, and the ways
  * through many tests are one again after each. */
 INLINE void note(volatile __u32 *found, bool is_so, __u32 hazard)

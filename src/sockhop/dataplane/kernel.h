@@ -31,6 +31,7 @@ enum { TCP_BPF_SOCK_OPS_CB_FLAGS = 1008 };
 /* include/linux/socket.h */
 enum {
 	MSG_OOB = 0x1,
+	MSG_PEEK = 0x2,
 	MSG_TRUNC = 0x20,
 	MSG_DONTWAIT = 0x40,
 	MSG_WAITALL = 0x100,

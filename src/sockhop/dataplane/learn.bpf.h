@@ -25,7 +25,7 @@ int sockhop_received(__u64 *ctx)
 		return 0;
 	tcp = read_only(struct tcp_sock, ctx[0]);
 	hazards_of_recv(flags, &end->found);
-	if (end->observed)
+	if (end->observed || flags & MSG_PEEK) /* SO_PEEK_OFF */
 		hazards_of_socket(tcp, &end->found);
 	if (end->observed && blocks) {
 		hazards_of_blocking(tcp, &end->found);

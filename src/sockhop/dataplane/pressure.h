@@ -8,8 +8,6 @@
 
 /* One segment of the loopback device. */
 #define SMALL_WINDOW 65536
-/* Little more than the least that TCP_WINDOW_CLAMP takes, SOCK_MIN_RCVBUF / 2. */
-#define LEAST_WINDOW 2048
 
 /* With TCP_NOTSENT_LOWAT the sender is woken when everything has left, which is when it may hop. */
 INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
@@ -22,22 +20,19 @@ INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end
 	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
-/* What TCP promises, hops cannot use: keeps_promise(). One full segment is enough where the peer hops, and less
- * where the reader is behind: only messages that find the queue full have to leave then. A stream that the
- * stack carries for long gets the window that it would have had. */
+/* What TCP promises, hops cannot use: keeps_promise(). One full segment is enough where the peer hops;
+ * a stream that the stack carries for long gets the window that it would have had. */
 INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
-	__u32 unread = sock_of(tcp)->sk_backlog.rmem_alloc.counter, room = sock_of(tcp)->sk_rcvbuf;
-	int clamp = unread > room / 2 ? LEAST_WINDOW : SMALL_WINDOW;
+	int clamp = SMALL_WINDOW;
 	__u32 on_stack;
 
 	bpf_probe_read_kernel(&on_stack, sizeof(on_stack),
 			      &((struct end *)(long)end->peer.end)->on_stack);
 	if (on_stack)
-		clamp = room;
+		clamp = sock_of(tcp)->sk_rcvbuf;
 	/* A smaller one is the application's own. */
-	if ((tcp->window_clamp >= SMALL_WINDOW || tcp->window_clamp == LEAST_WINDOW) &&
-	    tcp->window_clamp != (__u32)clamp)
+	if (tcp->window_clamp >= SMALL_WINDOW && tcp->window_clamp != (__u32)clamp)
 		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp));
 }
 
