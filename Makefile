@@ -8,8 +8,13 @@ PYTHON_TESTS := libpython$(shell /usr/bin/python3 -c 'import sys; print("%d.%d" 
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx haproxy postgresql memcached curl wrk \
 	nftables iptables iproute2 procps gcc libc6-dev bpftool? golang-go golang-src $(PYTHON_TESTS)
 
-# Seconds after which a test run is interrupted as by Ctrl-C, so that the tests still put away what they made.
-TEST_LIMIT := 900
+# Tests that want all CPUs for themselves, or count on being the only ones.
+ALONE := tests/stress tests/suites
+# A test run that takes longer is interrupted as by Ctrl-C, so that the tests still put away what they made.
+LIMITED := timeout --foreground --signal=INT --kill-after=60 600
+
+# A selection may leave one of the two runs without a test.
+NONE_IS_FINE = $(if $(PYTEST_ARGS),|| test $$? = 5)
 
 BIN := .venv/bin
 DATAPLANE := src/sockhop/dataplane
@@ -36,7 +41,8 @@ test: install ## everything that must hold: lint, types, arrows, tests
 	@$(MAKE) --no-print-directory lint
 	@test "$$(id -u)" = 0 || { echo "sockhop: tests load BPF programs and must be run by root;" \
 		"those of tests/unit need none: $(BIN)/pytest tests/unit" >&2; exit 1; }
-	timeout --foreground --signal=INT --kill-after=60 $(TEST_LIMIT) $(BIN)/pytest $(PYTEST_ARGS)
+	$(LIMITED) $(BIN)/pytest --numprocesses 2 --dist worksteal $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS) $(NONE_IS_FINE)
+	$(LIMITED) $(BIN)/pytest $(PYTEST_ARGS) $(ALONE) $(NONE_IS_FINE)
 
 suites: install ## the network tests of CPython and of Go as a whole, on plain TCP and hopped: half an hour
 	@scripts/packages.sh $(TEST_PACKAGES)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .ways import ALL, Results, Way, compare
+from .ways import ALL, MODES, Results, Way, compare
 
 pytestmark = [pytest.mark.bpf, pytest.mark.timeout(3600 if ALL else 300)]
 
@@ -62,18 +62,11 @@ def result_of(case: ET.Element) -> str:
     return "skipped" if "skipped" in kinds or case.get("result") == "skipped" else "passed"
 
 
-@pytest.mark.parametrize("mode", ["auto", "eager"])
-def test_quick_ones(interpreter: str, tmp_path: Path, mode: str) -> None:
-    """Most of their servers take a connection or two each, on a port of their own: eager mode lets these hop."""
-    way = compare(lambda way, names: run_with(interpreter, way, names), QUICK, mode, tmp_path)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("suites", [QUICK, *([name] for name in SLOW if ALL)], ids=" ".join)
+def test_ends_as_on_plain_tcp(interpreter: str, tmp_path: Path, suites: list[str], mode: str) -> None:
+    """Most of their servers take a connection or two each, at a port of their own: only eager mode hops."""
+    way = compare(lambda way, names: run_with(interpreter, way, names), suites, mode, tmp_path)
     hops = way.hops()
     print(f"{hops} messages have hopped")
-    assert hops > 500 or mode == "auto"
-
-
-@pytest.mark.skipif(not ALL, reason="takes many minutes: SOCKHOP_SUITES=all")
-@pytest.mark.parametrize("mode", ["auto", "eager"])
-@pytest.mark.parametrize("suite", SLOW)
-def test_slow_ones(interpreter: str, tmp_path: Path, suite: str, mode: str) -> None:
-    way = compare(lambda way, names: run_with(interpreter, way, names), [suite], mode, tmp_path)
-    print(f"{way.hops()} messages have hopped")
+    assert hops > 500 or mode == "auto" or suites != QUICK

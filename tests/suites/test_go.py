@@ -56,6 +56,12 @@ def run_in(program: Path, place: Path, way: Way, names: list[str]) -> Results:
     return found
 
 
+@pytest.mark.parametrize("package", ["net", "net/http", *(MORE if ALL else ())])
+def test_in_auto_mode(go_test: Callable[[str], tuple[Path, Path]], tmp_path: Path, package: str) -> None:
+    """Among them those that splice, at which eager mode hangs."""
+    check(go_test, package, PATTERNS.get(package, "^Test"), "auto", tmp_path)
+
+
 def check(go_test: Callable[[str], tuple[Path, Path]], package: str, pattern: str, mode: str, folder: Path) -> int:
     """Compare the tests of a package; how many messages have hopped."""
     program, place = go_test(package)
@@ -64,19 +70,12 @@ def check(go_test: Callable[[str], tuple[Path, Path]], package: str, pattern: st
     return way.hops()
 
 
-@pytest.mark.parametrize("package", ["net", "net/http"])
-def test_in_auto_mode(go_test: Callable[[str], tuple[Path, Path]], tmp_path: Path, package: str) -> None:
-    """Among them those that splice, at which eager mode hangs."""
-    check(go_test, package, PATTERNS.get(package, "^Test"), "auto", tmp_path)
+if ALL:
 
+    def test_in_eager_mode(go_test: Callable[[str], tuple[Path, Path]], tmp_path: Path) -> None:
+        """Nearly all their connections hop."""
+        assert check(go_test, "net/http", WITHOUT_SPLICE, "eager", tmp_path) > 10_000
 
-def test_in_eager_mode(go_test: Callable[[str], tuple[Path, Path]], tmp_path: Path) -> None:
-    """Nearly all their connections hop."""
-    assert check(go_test, "net/http", WITHOUT_SPLICE, "eager", tmp_path) > 10_000
-
-
-@pytest.mark.skipif(not ALL, reason="takes many minutes: SOCKHOP_SUITES=all")
-@pytest.mark.parametrize("mode", ["auto", "eager"])
-@pytest.mark.parametrize("package", MORE)
-def test_more(go_test: Callable[[str], tuple[Path, Path]], tmp_path: Path, package: str, mode: str) -> None:
-    check(go_test, package, "^Test", mode, tmp_path)
+    @pytest.mark.parametrize("package", MORE)
+    def test_more_in_eager_mode(go_test: Callable[[str], tuple[Path, Path]], tmp_path: Path, package: str) -> None:
+        check(go_test, package, "^Test", "eager", tmp_path)

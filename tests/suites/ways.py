@@ -12,6 +12,8 @@ SOCKHOP = Path(sys.executable).with_name("sockhop")
 ALL = os.environ.get("SOCKHOP_SUITES") == "all"
 """Whether to run everything: takes many minutes."""
 
+MODES = ["auto", "eager"] if ALL else ["auto"]
+
 Results = dict[str, str]
 """``passed``, ``failed`` or ``skipped``, by the name of the test."""
 
