@@ -11,7 +11,7 @@ from typing import Protocol
 from rich.console import Console
 
 from benchmarks import priority, report
-from benchmarks.cases import connect, control, memory, nginx, outside, redis, rr, stream
+from benchmarks.cases import connect, control, learned, memory, nginx, outside, postgres, redis, rr, stream
 from benchmarks.comparison import QUICK, Effort
 from benchmarks.figures import Row
 from benchmarks.machine import Failed, Machine, set_up
@@ -37,6 +37,8 @@ CASES: Sequence[Case] = [
     *stream.CASES,
     *redis.CASES,
     *nginx.CASES,
+    *postgres.CASES,
+    *learned.CASES,
     *outside.CASES,
     *connect.CASES,
     *memory.CASES,
