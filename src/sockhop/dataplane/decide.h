@@ -4,7 +4,7 @@
 #define SOCKHOP_DECIDE_H
 
 #include "classes.h"
-#include "syscalls.h"
+#include "peer.h"
 
 /* More than TCP_DELACK_MAX, the longest that an acknowledgement is put off. */
 #define ACKNOWLEDGED_WITHIN_NS 250000000ull
@@ -98,24 +98,32 @@ INLINE bool has_our_room(struct end *end, struct tcp_sock *peer)
 }
 
 /* The kernel charges a hop to sk_rmem_alloc and compares that with nothing (bpf_tcp_ingress). Where the buffer
- * is ours, hops may fill it twice. So when they have, TCP's window stays closed until half of it has been
- * read, and the message that waits for the window is followed by many hops; with one bound for both, each bit
- * of room that a slow reader makes would be TCP's. */
+ * is ours, small messages may fill it twice once it is full. So TCP's window stays closed until all of that has
+ * been read, and the message that waits for the window is followed by many hops; with one bound for both, each
+ * bit of room that a slow reader makes would be TCP's. */
 INLINE bool has_room(struct end *end, struct tcp_sock *peer, __u32 unread, __u32 size)
 {
 	__u32 room = sock_of(peer)->sk_rcvbuf;
 
-	return unread + size <= room || (unread + size <= 2 * room && has_our_room(end, peer));
+	if (unread < room)
+		return unread + size <= room;
+	return size <= SMALL_WINDOW && unread + size <= 2 * room && has_our_room(end, peer);
 }
 
-/* Nor may a hop fill what TCP has promised, the window that the peer has advertised and that we have
- * not used: segments within it would be dropped (tcp_data_queue, zero window) and wait for a
- * retransmission timeout. */
+/* Nor may a hop fill what TCP has promised, the window that the peer has advertised and that we have not used:
+ * segments within it would be dropped (tcp_data_queue, zero window) and wait for a retransmission timeout. A
+ * reader on another CPU may be promising that much right now, unless its buffer is full. */
 INLINE bool keeps_promise(struct tcp_sock *peer, __u32 unread, __u32 size)
 {
 	__s32 promised = peer->rcv_wup + peer->rcv_wnd - peer->rcv_nxt;
+	__u32 room = sock_of(peer)->sk_rcvbuf;
+	__u32 kept = room / 4 < SMALL_WINDOW ? room / 4 : SMALL_WINDOW;
 
-	return promised <= 0 || unread + promised + size <= (__u32)sock_of(peer)->sk_rcvbuf;
+	if (unread >= room)
+		return promised <= 0;
+	if (promised > (__s32)kept)
+		kept = promised;
+	return unread + size + kept <= room;
 }
 
 /* All bytes that we have ever sent, either way. */
@@ -173,34 +181,19 @@ INLINE bool is_memory_short(struct tcp_sock *peer, __u32 size)
 	return pressure && *pressure;
 }
 
-/* No rest of it is held by a cork, by Nagle or by MSG_MORE, which sendfile() sets too. One that blocks is not
- * made to wait more often than it must: see is_after_bulk(). */
-INLINE bool leaves_by_itself(struct tcp_sock *me, __u32 size)
-{
-	struct socket *socket = sock_of(me)->sk_socket;
-	struct syscall call;
-
-	if ((bitfield(me, nonagle) & (TCP_NAGLE_OFF | TCP_NAGLE_CORK)) != TCP_NAGLE_OFF)
-		return false;
-	if (size >= me->mss_cache)
-		return true;
-	if (!socket || !(socket->file->f_flags & O_NONBLOCK))
-		return false;
-	call = current_call();
-	return is_send(call.number) && !(flags_of_send(call) & MSG_MORE);
-}
-
 /* Whether the sender of a message that takes the stack should wait until it has left, instead of
  * filling a send buffer that only the stack could carry on. Only where what was sent leaves by itself:
- * tcp_bpf_sendmsg() waits for memory without pushing (tcp_sendmsg_locked() does), so that a rest with no
- * segment in flight would stay for a probe timer. And only when a reader that stalls has taken about as
- * much as a send buffer, which applications count on: not where it has chosen its buffer itself. */
+ * tcp_bpf_sendmsg() waits for memory without pushing (tcp_sendmsg_locked() does), so that a rest held
+ * by a cork, by Nagle or by MSG_MORE with no segment in flight would stay for a probe timer. (Small messages
+ * without MSG_MORE leave too, but what follows them may not, and is not always shown to us: nginx stalled.) And
+ * only when a reader that stalls has taken about as much as a send buffer, which applications count on. */
 INLINE bool should_wait(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
 			enum outcome outcome, __u32 size)
 {
 	__u32 unread = sock_of(peer)->sk_backlog.rmem_alloc.counter;
 
-	if (!has_our_room(end, peer) || !leaves_by_itself(me, size))
+	if ((bitfield(me, nonagle) & (TCP_NAGLE_OFF | TCP_NAGLE_CORK)) != TCP_NAGLE_OFF ||
+	    size < me->mss_cache)
 		return false;
 	switch (outcome) {
 	case OUTCOME_FULL:

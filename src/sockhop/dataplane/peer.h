@@ -6,6 +6,9 @@
 #include "maps.h"
 #include "socket.h"
 
+/* What TCP promises where the peer hops: one segment of the loopback device. See set_window(). */
+#define SMALL_WINDOW 65536
+
 /* Of two ends one was there first: it learns where the other is when it first needs to. */
 INLINE void find_peer(struct end *end)
 {

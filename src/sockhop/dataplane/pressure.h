@@ -3,11 +3,7 @@
 #ifndef SOCKHOP_PRESSURE_H
 #define SOCKHOP_PRESSURE_H
 
-#include "maps.h"
-#include "socket.h"
-
-/* One segment of the loopback device. */
-#define SMALL_WINDOW 65536
+#include "peer.h"
 
 /* With TCP_NOTSENT_LOWAT the sender is woken when everything has left, which is when it may hop. */
 INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)

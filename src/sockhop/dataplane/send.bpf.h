@@ -7,6 +7,7 @@
 #include "decide.h"
 #include "evidence.h"
 #include "peer.h"
+#include "syscalls.h"
 
 #define MOST_URGENT_BYTES 4
 

@@ -8,9 +8,7 @@
 /* arch/x86/entry/syscalls/syscall_64.tbl */
 enum {
 	X86_READ = 0,
-	X86_WRITE = 1,
 	X86_READV = 19,
-	X86_WRITEV = 20,
 	X86_SENDFILE = 40,
 	X86_SENDTO = 44,
 	X86_RECVFROM = 45,
@@ -23,9 +21,7 @@ enum {
 /* include/uapi/asm-generic/unistd.h */
 enum {
 	GENERIC_READ = 63,
-	GENERIC_WRITE = 64,
 	GENERIC_READV = 65,
-	GENERIC_WRITEV = 66,
 	GENERIC_SENDFILE = 71,
 	GENERIC_SPLICE = 76,
 	GENERIC_SENDTO = 206,
@@ -66,16 +62,6 @@ INLINE struct syscall current_call(void)
 	if (field_exists(arm64->syscallno))
 		return (struct syscall){ arm64->syscallno, arm64->regs[2], arm64->regs[3] };
 	return (struct syscall){ NO_CALL, 0, 0 };
-}
-
-/* Whether it is one that sends, and whose flags are known. */
-INLINE bool is_send(__u64 number)
-{
-	if (is_x86())
-		return number == X86_WRITE || number == X86_SENDTO || number == X86_SENDMSG ||
-		       number == X86_WRITEV;
-	return number == GENERIC_WRITE || number == GENERIC_SENDTO || number == GENERIC_SENDMSG ||
-	       number == GENERIC_WRITEV;
 }
 
 /* 0 for a call that is not known. */
