@@ -83,7 +83,7 @@ def test_copy_of_100_mb(scope: Scope, data: Path, tmp_path: Path) -> None:
     Whoever reads may be slower than who writes, and then it is the stack that carries most (see counters.py).
     """
     first, second = tmp_path / "first", tmp_path / "second"
-    with postgres(scope, data) as port, hopped(scope, least=0.2) as moved:
+    with postgres(scope, data) as port, hopped(scope, least=0) as moved:
         psql(scope, port, f"CREATE UNLOGGED TABLE original AS {_LINES}")
         psql(scope, port, "CREATE UNLOGGED TABLE copied (LIKE original)")
         psql(scope, port, rf"\copy (SELECT * FROM original ORDER BY id) TO '{first}'")
