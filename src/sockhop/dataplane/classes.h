@@ -148,12 +148,18 @@ INLINE enum class_state both(enum class_state one, enum class_state other)
 	return one == CLASS_HOPPING ? other : one;
 }
 
+/* False where the memory is not there any more. Whether it still is the peer's, end->peer.cookie tells. */
+INLINE bool class_of_peer(struct end *end, struct class_key *key)
+{
+	return !bpf_probe_read_kernel(key, sizeof(*key), &((struct end *)(long)end->peer.end)->class);
+}
+
 /* `peer` is where end->peer says. */
 INLINE enum class_state state_of_pair(struct end *end, struct tcp_sock *me, struct tcp_sock *peer)
 {
 	struct class_key mine = end->class, other;
 
-	if (bpf_probe_read_kernel(&other, sizeof(other), &((struct end *)(long)end->peer.end)->class))
+	if (!class_of_peer(end, &other))
 		return CLASS_STACK;
 	return both(state_of_end(sock_of(me), &mine), state_of_end(sock_of(peer), &other));
 }

@@ -104,8 +104,7 @@ static __attribute__((noinline)) int tell_sent(struct end *end)
 	class = find_class(&key);
 	if (class)
 		add(&key, class, 0, messages, bursts);
-	if (!peer_of(end) ||
-	    bpf_probe_read_kernel(&key, sizeof(key), &((struct end *)(long)end->peer.end)->class))
+	if (!peer_of(end) || !class_of_peer(end, &key))
 		return 0;
 	class = find_class(&key);
 	if (class)

@@ -48,8 +48,7 @@ static __attribute__((noinline)) int watch_reader(struct end *end, struct tcp_so
 	if (!end || cookie_of(peer) != end->peer.cookie)
 		return 0;
 	hazards_of_socket(peer, &end->peer_found);
-	if (end->peer_found &&
-	    !bpf_probe_read_kernel(&class, sizeof(class), &((struct end *)(long)end->peer.end)->class))
+	if (end->peer_found && class_of_peer(end, &class))
 		blame_found(&end->peer_found, &class);
 	return 0;
 }
@@ -59,15 +58,6 @@ static __attribute__((noinline)) int watch_reader(struct end *end, struct tcp_so
 INLINE bool is_urgent(__u32 size)
 {
 	return size <= MOST_URGENT_BYTES && flags_of_send(current_call()) & MSG_OOB;
-}
-
-static __attribute__((noinline)) int blame_urgent(struct end *end)
-{
-	if (!end)
-		return 0;
-	end->found |= HAZARD(OOB);
-	blame_found(&end->found, &end->class);
-	return 0;
 }
 
 SEC("sk_msg")
@@ -93,7 +83,7 @@ int sockhop_send(struct sk_msg_md *msg)
 	if (!config.eager && end->jiffies != (__u32)bpf_jiffies64())
 		watch_reader(end, peer);
 	if (!config.eager && is_urgent(size))
-		blame_urgent(end);
+		blame_all(&end->class, HAZARD(OOB));
 	outcome = decide(end, me, peer, size);
 	if (outcome == OUTCOME_RCVLOWAT && !config.eager)
 		watch_reader(end, peer);

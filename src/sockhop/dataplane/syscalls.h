@@ -43,6 +43,9 @@ INLINE bool is_x86(void)
 	return field_exists(registers->orig_ax);
 }
 
+/* The number of a system call here. */
+#define CALL(name) (is_x86() ? X86_##name : GENERIC_##name)
+
 /* A system call's number, and the arguments that may be flags. */
 struct syscall {
 	__u64 number;
@@ -67,25 +70,20 @@ INLINE struct syscall current_call(void)
 /* 0 for a call that is not known. */
 INLINE __u32 flags_of_send(struct syscall call)
 {
-	if (call.number == (is_x86() ? X86_SENDTO : GENERIC_SENDTO))
+	if (call.number == CALL(SENDTO))
 		return call.fourth;
-	return call.number == (is_x86() ? X86_SENDMSG : GENERIC_SENDMSG) ? call.third : 0;
+	return call.number == CALL(SENDMSG) ? call.third : 0;
 }
 
 INLINE bool is_recv(__u64 number)
 {
-	if (is_x86())
-		return number == X86_READ || number == X86_RECVFROM || number == X86_RECVMSG ||
-		       number == X86_READV || number == X86_RECVMMSG || number == IO_URING_ENTER;
-	return number == GENERIC_READ || number == GENERIC_RECVFROM || number == GENERIC_RECVMSG ||
-	       number == GENERIC_READV || number == GENERIC_RECVMMSG || number == IO_URING_ENTER;
+	return number == CALL(READ) || number == CALL(RECVFROM) || number == CALL(RECVMSG) ||
+	       number == CALL(READV) || number == CALL(RECVMMSG) || number == IO_URING_ENTER;
 }
 
 INLINE bool is_splice(__u64 number)
 {
-	if (is_x86())
-		return number == X86_SPLICE || number == X86_SENDFILE;
-	return number == GENERIC_SPLICE || number == GENERIC_SENDFILE;
+	return number == CALL(SPLICE) || number == CALL(SENDFILE);
 }
 
 #endif
