@@ -122,6 +122,8 @@ class Hop:
 
     machine: Machine
     name: str = "hop"
+    mode: str = "eager"
+    session: type[HopSession] = HopSession
 
     def address(self, port: int) -> str:
         """Loopback."""
@@ -132,8 +134,8 @@ class Hop:
         """An accelerator for one sample."""
         cgroup = self.machine.child("hop")
         try:
-            with sockhop.Accelerator(cgroup=str(cgroup), mode="eager") as hops:
-                yield HopSession(cgroup, hops)
+            with sockhop.Accelerator(cgroup=str(cgroup), mode=self.mode) as hops:
+                yield self.session(cgroup, hops)
         except SockhopError as error:
             raise Failed(f"sockhop: {error}") from error
 

@@ -3,18 +3,15 @@
 In each arm a first run gives the classes what they learn from, and is not measured.
 """
 
-import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import sockhop
 from benchmarks.arms import Arm, Hop, HopSession, Sent, Session, arm
 from benchmarks.cases import connect, nginx, postgres, redis, rr
 from benchmarks.comparison import QUICK, Comparison, Effort
-from benchmarks.machine import Failed, Machine
-from sockhop.errors import SockhopError
+from benchmarks.machine import Machine
 
 Sample = Callable[[Machine, Effort, Arm, Session], float]
 
@@ -40,29 +37,11 @@ class KeptSession(HopSession):
         self.prove_untouched()
 
 
-@dataclasses.dataclass(frozen=True)
-class Auto(Hop):
-    """Plain TCP in a cgroup that sockhop watches and learns."""
-
-    name: str = "auto"
-    session: type[HopSession] = HopSession
-
-    @contextlib.contextmanager
-    def up(self) -> Iterator[HopSession]:
-        """An accelerator for one sample."""
-        cgroup = self.machine.child("auto")
-        try:
-            with sockhop.Accelerator(cgroup=str(cgroup), mode="auto") as hops:
-                yield self.session(cgroup, hops)
-        except SockhopError as error:
-            raise Failed(f"sockhop: {error}") from error
-
-
 def with_auto(machine: Machine, name: str) -> Arm:
     """The arms of the others, and ``auto``; ``kept`` is the same where nothing may hop."""
     if name == "auto":
-        return Auto(machine)
-    return Auto(machine, name, KeptSession) if name == "kept" else arm(machine, name)
+        return Hop(machine, name, mode="auto")
+    return Hop(machine, name, mode="auto", session=KeptSession) if name == "kept" else arm(machine, name)
 
 
 def after_a_lesson(sample: Sample, machine: Machine, effort: Effort, arm: Arm, session: Session) -> float:
