@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.waiting import asleep_in
 from tests.conftest import Scope
 from tests.waiting import until
 
@@ -94,7 +95,7 @@ def test_who_is_killed_is_not_blamed(hazard: Path, auto: Scope) -> None:
             with auto.popen(argv, stdout=subprocess.PIPE, text=True) as reader:
                 assert reader.stdout
                 assert reader.stdout.readline() == "reading\n"
-                until(lambda: _is_asleep(reader.pid), "it sleeps in recv")
+                until(lambda: asleep_in("recvfrom", reader.pid), "it sleeps in recv")
                 reader.send_signal(number)
         states = {class_of(auto, running.port, role).state for role in ("client", "server")}
         assert states == {"hopping"}
@@ -106,7 +107,3 @@ connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 print("reading", flush=True)
 connection.recv(1)
 """
-
-
-def _is_asleep(pid: int) -> bool:
-    return Path(f"/proc/{pid}/wchan").read_text() in ("wait_woken", "sk_wait_data")

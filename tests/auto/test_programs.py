@@ -9,26 +9,7 @@ import pytest
 from tests.conftest import Scope
 from tests.programs import servers
 from tests.programs.bodies import fetch, loaded, web_root, wrk
-from tests.programs.ports import free_port
 from tests.waiting import until
-
-_SPLICING = """
-global
-  maxconn 1000
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 30s
-  timeout server 30s
-  option splice-auto
-  option splice-request
-  option splice-response
-frontend front
-  bind 127.0.0.1:{port}
-  default_backend back
-backend back
-  server origin 127.0.0.1:{origin}
-"""
 
 
 @pytest.fixture
@@ -93,14 +74,14 @@ def test_connections_of_one_request(scope: Scope, tmp_path: Path) -> None:
 def test_haproxy_that_splices(scope: Scope, tmp_path: Path) -> None:
     """It never hops, and every byte arrives."""
     root = web_root(tmp_path)
-    port = free_port()
-    config = tmp_path / "haproxy.cfg"
-    with servers.nginx_origin(scope, tmp_path, root) as origin:
-        config.write_text(_SPLICING.format(port=port, origin=origin))
-        with servers.on_port(scope, ["haproxy", "-db", "-f", str(config)], port, tmp_path / "haproxy.log"):
-            for _ in range(10):
-                fetch(scope, f"http://127.0.0.1:{port}", root, tmp_path, times=2)
-            state, reasons = states(scope, origin)["client"]
-            assert state == "stack"
-            assert "splice" in reasons
+    splicing = ("splice-auto", "splice-request", "splice-response")
+    with (
+        servers.nginx_origin(scope, tmp_path, root) as origin,
+        servers.haproxy(scope, tmp_path, "tcp", f"127.0.0.1:{origin}", *splicing) as port,
+    ):
+        for _ in range(10):
+            fetch(scope, f"http://127.0.0.1:{port}", root, tmp_path, times=2)
+        state, reasons = states(scope, origin)["client"]
+        assert state == "stack"
+        assert "splice" in reasons
     assert scope.hops.status().hop.messages == 0

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import Scope
 from tests.programs.bodies import CURL, digest, random_file
 from tests.programs.ports import free_port
-from tests.programs.servers import nginx_origin, on_port
+from tests.programs.servers import haproxy, nginx_origin, on_port
 
 from .driver import class_of, driver
 
@@ -21,20 +21,6 @@ pytestmark = pytest.mark.bpf
 HERE = Path(__file__).parent
 CONNECTIONS = 200
 WORKERS = 24
-
-_HAPROXY = """
-global
-  maxconn 1000
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 30s
-  timeout server 30s
-  {options}
-listen front
-  bind 127.0.0.1:{port}
-  server origin 127.0.0.1:{origin}
-"""
 
 
 @pytest.fixture(scope="session")
@@ -46,17 +32,6 @@ def go_proxy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = ["go", "build", "-o", str(program), str(HERE / "proxy.go")]
     subprocess.run(command, check=True, env={**os.environ, **offline}, timeout=110)
     return program
-
-
-@contextmanager
-def haproxy(scope: Scope, folder: Path, origin: int, *options: str) -> Iterator[int]:
-    """HAProxy with these options in its defaults; yields its port."""
-    port = free_port()
-    config = folder / "haproxy.cfg"
-    lines = "\n  ".join(f"option {option}" for option in options)
-    config.write_text(_HAPROXY.format(options=lines, port=port, origin=origin))
-    with on_port(scope, ["haproxy", "-db", "-f", str(config)], port, folder / "haproxy.log"):
-        yield port
 
 
 @contextmanager
@@ -86,7 +61,7 @@ def test_proxies(
     if proxy == "go":
         started = in_go(auto, tmp_path, origin, request.getfixturevalue("go_proxy"))
     else:
-        started = haproxy(auto, tmp_path, origin, "splice-request", "splice-response")
+        started = haproxy(auto, tmp_path, "tcp", f"127.0.0.1:{origin}", "splice-request", "splice-response")
     options = {"seed": at_once, "listen": origin, "max_size": 1 << 18}
     with started as front:
         with driver(auto.popen, hazard, connect=front, **options) as running:
@@ -128,7 +103,7 @@ def test_haproxy_that_splices_when_it_pays(hazard: Path, auto: Scope, tmp_path: 
     origin = free_port()
     options = {"seed": at_once, "listen": origin, "min_size": 1 << 15, "max_size": 1 << 18, "deadline": 2000}
     with (
-        haproxy(auto, tmp_path, origin, "splice-auto") as front,
+        haproxy(auto, tmp_path, "tcp", f"127.0.0.1:{origin}", "splice-auto") as front,
         driver(auto.popen, hazard, connect=front, **options) as running,
     ):
         first = running.order(CONNECTIONS, at_once, "plain")

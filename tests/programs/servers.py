@@ -39,6 +39,7 @@ defaults
   timeout connect 5s
   timeout client 30s
   timeout server 30s
+  {options}
 frontend front
   bind 127.0.0.1:{port}
   default_backend back
@@ -130,11 +131,12 @@ def nginx_proxy(scope: Scope, folder: Path, origin: str) -> Iterator[int]:
 
 
 @contextmanager
-def haproxy(scope: Scope, folder: Path, mode: str, origin: str) -> Iterator[int]:
-    """HAProxy in front of the server `origin` (host:port), mode "http" or "tcp"."""
+def haproxy(scope: Scope, folder: Path, mode: str, origin: str, *options: str) -> Iterator[int]:
+    """HAProxy in front of the server `origin` (host:port), mode "http" or "tcp", with these options."""
     port = free_port()
     config = folder / "haproxy.cfg"
-    config.write_text(_HAPROXY.format(mode=mode, port=port, origin=origin))
+    lines = "\n  ".join(f"option {option}" for option in options)
+    config.write_text(_HAPROXY.format(mode=mode, options=lines, port=port, origin=origin))
     with on_port(scope, ["haproxy", "-db", "-f", str(config)], port, folder / "haproxy.log"):
         yield port
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import missing
+
 from .ways import ALL, MODES, Results, Way, compare
 
 pytestmark = [pytest.mark.bpf, pytest.mark.timeout(3600 if ALL else 300)]
@@ -34,7 +36,7 @@ def interpreter() -> str:
         asked = [python, "-c", "import test.test_socket"]
         if Path(python).exists() and subprocess.run(asked, check=False, capture_output=True).returncode == 0:
             return python
-    pytest.skip("no interpreter here has CPython's tests: install libpython3.N-testsuite")
+    return missing("no interpreter here has CPython's tests: install libpython3.N-testsuite")
 
 
 def run_with(interpreter: str, way: Way, names: list[str]) -> Results:

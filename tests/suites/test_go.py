@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import missing
+
 from .ways import ALL, Results, Way, compare
 
 pytestmark = [pytest.mark.bpf, pytest.mark.timeout(3600 if ALL else 300)]
@@ -28,7 +30,7 @@ def go_test(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[P
     """Return a function that compiles the tests of a package; it gives the program, and where it must run."""
     folder = tmp_path_factory.mktemp("go-tests")
     if not shutil.which("go"):
-        pytest.skip("no Go: install golang-go and golang-src")
+        missing("no Go: install golang-go and golang-src")
     offline = {"GOCACHE": str(folder / "cache"), "GOPROXY": "off", "GOFLAGS": "-mod=mod"}
     environment = {**os.environ, **offline}
 

@@ -80,30 +80,25 @@ static inline bool read_at_mark(struct side *side, unsigned char *out, size_t n)
 }
 
 /* Each read brings a control message. */
-static inline bool read_with_control(struct side *side, unsigned char *out, size_t n, int level, int type)
+static inline ssize_t read_some_with_control(struct side *side, unsigned char *out, size_t n)
 {
-	while (n) {
-		char control[256];
-		struct iovec iov = {.iov_base = out, .iov_len = n};
-		struct msghdr msg = {
-			.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
-		ssize_t got = recvmsg(side->fd, &msg, 0);
-		struct cmsghdr *c;
+	bool stamps = side->hazard == TIMESTAMPS;
+	int level = stamps ? SOL_SOCKET : IPPROTO_TCP, type = stamps ? SO_TIMESTAMPNS : TCP_CM_INQ;
+	char control[256];
+	struct iovec iov = {.iov_base = out, .iov_len = n};
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	ssize_t got = recvmsg(side->fd, &msg, 0);
+	struct cmsghdr *c;
 
-		if (got <= 0) {
-			if (!goes_on(side, got))
-				return false;
-			continue;
-		}
-		for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
-			if (c->cmsg_level == level && c->cmsg_type == type)
-				break;
-		if (!c)
-			fault(side, LOST);
-		out += got;
-		n -= got;
-	}
-	return true;
+	if (got <= 0)
+		return got;
+	for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c))
+		if (c->cmsg_level == level && c->cmsg_type == type)
+			break;
+	if (!c)
+		fault(side, LOST);
+	return got;
 }
 
 /* Looks at all of it, each look going on where the last one ended, before it takes it. */
@@ -210,22 +205,6 @@ static inline ssize_t read_some_mapped(struct side *side, unsigned char *out, si
 	return recv(side->fd, out, n, 0);
 }
 
-static inline bool read_mapped(struct side *side, unsigned char *out, size_t n)
-{
-	while (n) {
-		ssize_t got = read_some_mapped(side, out, n);
-
-		if (got <= 0) {
-			if (!goes_on(side, got))
-				return false;
-			continue;
-		}
-		out += got;
-		n -= got;
-	}
-	return true;
-}
-
 /* A message, or a part of one, whose length is known. */
 static inline bool receive(struct side *side, unsigned char *out, size_t n)
 {
@@ -239,9 +218,8 @@ static inline bool receive(struct side *side, unsigned char *out, size_t n)
 	case RCVLOWAT:
 		return read_at_mark(side, out, n);
 	case TIMESTAMPS:
-		return read_with_control(side, out, n, SOL_SOCKET, SO_TIMESTAMPNS);
 	case INQ:
-		return read_with_control(side, out, n, IPPROTO_TCP, TCP_CM_INQ);
+		return read_all_by(read_some_with_control, side, out, n);
 	case PEEK_OFFSET:
 		return read_peeking(side, out, n);
 	case DISCARD:
@@ -250,7 +228,7 @@ static inline bool receive(struct side *side, unsigned char *out, size_t n)
 	case SENDFILE:
 		return read_splicing(side, out, n);
 	case MAPPED:
-		return read_mapped(side, out, n);
+		return read_all_by(read_some_mapped, side, out, n);
 	default:
 		return read_plain(side, out, n);
 	}

@@ -83,12 +83,12 @@ static inline void dawdle(struct side *side)
 	}
 }
 
-/* Plain blocking reads of random sizes until n bytes are there. False at the end of the connection. */
-static inline bool read_plain(struct side *side, unsigned char *out, size_t n)
+/* Reads on, in parts, until n bytes are there. False at the end of the connection. */
+static inline bool read_all_by(ssize_t (*read_some)(struct side *, unsigned char *, size_t), struct side *side,
+			       unsigned char *out, size_t n)
 {
 	while (n) {
-		size_t want = rng_one_in(&side->rng, 3) ? 1 + rng_below(&side->rng, n) : n;
-		ssize_t got = recv(side->fd, out, want, 0);
+		ssize_t got = read_some(side, out, n);
 
 		if (got <= 0) {
 			if (!goes_on(side, got))
@@ -99,6 +99,17 @@ static inline bool read_plain(struct side *side, unsigned char *out, size_t n)
 		n -= got;
 	}
 	return true;
+}
+
+static inline ssize_t read_some_plain(struct side *side, unsigned char *out, size_t n)
+{
+	return recv(side->fd, out, rng_one_in(&side->rng, 3) ? 1 + rng_below(&side->rng, n) : n, 0);
+}
+
+/* Plain blocking reads of random sizes. */
+static inline bool read_plain(struct side *side, unsigned char *out, size_t n)
+{
+	return read_all_by(read_some_plain, side, out, n);
 }
 
 static inline bool write_plain(struct side *side, const unsigned char *in, size_t n, int flags)
