@@ -15,7 +15,7 @@ def run_checks() -> list[Answer]:
     answers: list[Answer] = []
     for probe in machine.PROBES:
         missing = [answer.id for answer in answers if answer.id in probe.grounds and answer.state != OK]
-        answers.append(_unknown(probe.id, probe.need, missing) if missing else _ask(probe))
+        answers.append(_unknown(probe.id, probe.need, missing) if missing else ask(probe))
     missing = [answer.id for answer in answers if answer.need is Need.HOPS and answer.state != OK]
     if missing:
         return answers + [_unknown(name, need, missing) for name, (_, need) in behaviour.PROBES.items()]
@@ -26,7 +26,8 @@ def _unknown(name: str, need: Need, missing: list[str]) -> Answer:
     return Answer(name, UNKNOWN, f"cannot be tried without {', '.join(missing)}", need=need)
 
 
-def _ask(probe: machine.Probe) -> Answer:
+def ask(probe: machine.Probe) -> Answer:
+    """Return the probe's answer."""
     try:
         return Answer(probe.id, OK, probe.ask(), need=probe.need)
     except Missing as missing:

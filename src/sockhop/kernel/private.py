@@ -32,6 +32,7 @@ def connections(cgroup: Path, count: int) -> Iterator[list[Sockets]]:
         with theirs:
             child = os.fork()
             if not child:
+                ours.close()  # so that it hears when this process is killed
                 _make(theirs, cgroup, count)
         stack.callback(os.waitpid, child, 0)
         stack.callback(ours.shutdown, socket.SHUT_RDWR)

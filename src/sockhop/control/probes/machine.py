@@ -9,6 +9,7 @@ from sockhop.control import loading
 from sockhop.control.pins import closing
 from sockhop.control.probes.answers import Missing, Need
 from sockhop.dataplane import object_path
+from sockhop.errors import NotPermitted, Unsupported
 from sockhop.kernel import btf, libbpf, maps, mounts, namespaces, objects, privileges
 
 _KFUNCS = ("bpf_cast_to_kern_ctx", "bpf_rdonly_cast")
@@ -90,8 +91,14 @@ def _iterators() -> str:
 
 
 def _owners() -> str:
-    with _loaded("owners") as loaded:
-        _run(loaded, "owners")
+    try:
+        with _loaded("owners") as loaded:
+            _run(loaded, "owners")
+    except (NotPermitted, Unsupported, OSError) as error:
+        raise Missing(
+            f"`flows` and `explain` cannot tell which processes hold sockets: {error}",
+            "use a kernel that has iter/task_file: Linux 5.8",
+        ) from error
     return "the kernel tells which processes hold a socket"
 
 
