@@ -10,16 +10,19 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tests.vm import emulator
 from tests.vm.image import Image
 from tests.vm.places import CHECKOUT, RESULTS
 
-KVM = ("-accel", "kvm", "-cpu", "host")
-EMULATED = ("-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max")
+KVM = (emulator.QEMU, "-accel", "kvm", "-cpu", "host")
 PROBE_SECONDS = 60.0
 """More than a guest takes to start under KVM."""
+PATIENCE = 4
+"""How many times longer an emulated guest's tests wait: see tests/waiting.py."""
 CPUS, MEMORY = 2, "4G"
-LOG = "console=ttyS0 ignore_loglevel log_buf_len=4M panic=-1 oops=panic"
-"""An oops ends the guest, and so does a panic: what was said before is in the console's file."""
+KERNEL = "console=ttyS0 ignore_loglevel log_buf_len=4M panic=-1 oops=panic mitigations=off"
+"""An oops ends the guest, as a panic does: what was said before is in the console's file. Mitigations would guard
+nothing here, and are slow to emulate."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Ended:
 
 def boot(image: Image, command: str, results: Path, seconds: float) -> Ended:
     """Run a shell command as root in a guest, from this checkout. Its output and the kernel's go to `results`."""
-    return _run(image, command, results, seconds, KVM if has_kvm(image) else EMULATED)
+    return _run(image, command, results, seconds, KVM if has_kvm(image) else emulator.command())
 
 
 @cache
@@ -74,9 +77,10 @@ def _argv(image: Image, results: Path, how: tuple[str, ...]) -> list[str]:
         "SOCKHOP_KERNEL": image.directory,
         "SOCKHOP_RESULTS": results,
         "SOCKHOP_PATH": os.environ["PATH"],
+        "SOCKHOP_PATIENCE": 1 if how is KVM else PATIENCE,
     }
-    append = " ".join([LOG, *(f"{name}={value}" for name, value in said.items())])
-    argv = ["qemu-system-x86_64", *how, "-machine", "q35", "-smp", str(CPUS), "-m", MEMORY]
+    append = " ".join([KERNEL, *(f"{name}={value}" for name, value in said.items())])
+    argv = [*how, "-machine", "q35", "-smp", str(CPUS), "-m", MEMORY]
     argv += ["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     argv += ["-kernel", str(image.vmlinuz), "-initrd", str(image.initramfs), "-append", append]
     argv += ["-serial", f"file:{results}/console.log", "-device", "virtio-rng-pci"]
