@@ -16,7 +16,7 @@ def answers(text: str) -> dict[str, Any]:
     """Return the answers of ``check --json``, by probe."""
     shown = json.loads(text)
     assert shown["schema"] == 1
-    fine = all(answer["state"] == "ok" for answer in shown["answers"])
+    fine = all(answer["state"] == "ok" or answer["need"] == "detail" for answer in shown["answers"])
     assert (shown["capable"], shown["support"]) == ((True, "full") if fine else (False, "refused"))
     for answer in shown["answers"]:
         assert answer.keys() == {"id", "state", "reason", "fix", "need"}
@@ -32,7 +32,7 @@ def test_this_machine_can_hop(sandbox: Sandbox) -> None:
         assert f" {probe} " in done.stdout
     found = answers(sandbox.ok("check", "--json"))
     assert list(found) == PROBES
-    assert {answer["state"] for answer in found.values()} == {"ok"}
+    assert {name for name, answer in found.items() if answer["state"] != "ok"} <= {"rmem_max"}
     assert sandbox.leftovers() == set()
 
 

@@ -4,14 +4,18 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 from sockhop.control import loading
 from sockhop.control.pins import closing
 from sockhop.control.probes.answers import Missing, Need
+from sockhop.control.settings import Settings
 from sockhop.dataplane import object_path
 from sockhop.errors import NotPermitted, Unsupported
 from sockhop.kernel import btf, libbpf, maps, mounts, namespaces, objects, privileges
 
+_RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
+_WANTED = Settings().receive_buffer
 _KFUNCS = ("bpf_cast_to_kern_ctx", "bpf_rdonly_cast")
 
 
@@ -109,6 +113,17 @@ def _tracepoints() -> str:
     return "what applications do can be watched"
 
 
+def _rmem_max() -> str:
+    most = int(_RMEM_MAX.read_text())
+    if 2 * most < _WANTED:  # sk_setsockopt() doubles what it is given
+        raise Missing(
+            f"net.core.rmem_max is {most}: sockets get {2 * most >> 10} KB to receive in, not {_WANTED >> 10}: "
+            "bulk streams mostly take the stack",
+            f"sysctl -w net.core.rmem_max={_WANTED // 2} (kernels from 6.16 on begin with 4 MB)",
+        )
+    return f"sockets can have {_WANTED >> 10} KB to receive in"
+
+
 def _namespaces() -> str:
     return f"{len(namespaces.network_namespaces())} network namespaces can be seen"
 
@@ -151,4 +166,5 @@ PROBES = (
     Probe("tracepoints", _tracepoints, Need.AUTO, _READER),
     Probe("owners", _owners, Need.DETAIL, _LOADER),
     Probe("namespaces", _namespaces, Need.DETAIL),
+    Probe("rmem_max", _rmem_max, Need.DETAIL),
 )
