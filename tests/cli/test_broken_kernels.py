@@ -69,6 +69,27 @@ def test_who_accepts_the_loss_is_not_stopped(sandbox: Sandbox, lossy: dict[str, 
     sandbox.until_clean()
 
 
+def test_without_tracepoints_only_eager_mode_is_left(sandbox: Sandbox, tmp_path: Path) -> None:
+    blind = package(tmp_path, [("dataplane/learn.bpf.h", "tp_btf/sock_recv_length", "tp_btf/sock_no_such_length")])
+    done = sandbox.sockhop("check", "--json", env=blind)
+    shown = json.loads(done.stdout)
+    assert (done.returncode, shown["capable"], shown["support"]) == (0, True, "eager_only")
+    assert {answer["id"] for answer in shown["answers"] if answer["state"] == "missing"} - {"rmem_max"} == {
+        "tracepoints"
+    }
+    assert "only with --mode eager" in sandbox.sockhop("check", env=blind).stderr
+    for verb in (("up", "--mode", "auto", "--all"), ("run", "--mode", "auto", "true")):
+        done = sandbox.sockhop(*verb, env=blind)
+        assert done.returncode == 4
+        assert "does not show what applications do" in done.stderr
+        assert "--mode eager" in done.stderr
+        sandbox.until_clean()
+    sandbox.ok("up", "--all", "--mode", "eager", env=blind)
+    with sandbox.connection() as pair:
+        pair.talk()
+        assert sandbox.status().hop.messages == 2
+
+
 def test_trying_leaves_no_trace(sandbox: Sandbox) -> None:
     """The probes' own messages are not counted, and what they set is gone."""
     sandbox.ok("up", "--all", "--mode", "auto", "--capacity", "2")

@@ -8,6 +8,7 @@ from pathlib import Path
 from sockhop.control import tuning
 from sockhop.control.pins import Pins, closing
 from sockhop.control.settings import Settings
+from sockhop.errors import Unsupported
 from sockhop.kernel import libbpf, maps, objects
 from sockhop.kernel.abi import ClassInfo, ClassKey
 
@@ -47,9 +48,14 @@ def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
             sizes(settings.capacity + SLACK),
             reused={} if known is None else {"classes": known},
             without=all_but("connections", *_VERDICTS, *ITERATORS, *_OPTIONAL, *watchers),
-            optional=_programs(_OPTIONAL),
+            optional=[_programs(names) for names in (_OPTIONAL, watchers) if names],
         ) as loaded,
     ):
+        if not all(loaded.has_program(name) for name in _programs(watchers)):
+            raise Unsupported(
+                "this kernel does not show what applications do, so that auto mode has nothing to learn from; see "
+                "sockhop check. With --mode eager all connections hop, and some programs must be kept out of scope"
+            )
         maps.write_element(loaded.map_fd(".data.config"), tuning.config_of(settings))
         for name in _VERDICTS:
             attach(loaded, name)
@@ -80,7 +86,7 @@ def viewer() -> Iterator[dict[str, int]]:
     with (
         ExitStack() as stack,
         objects.loaded(
-            {**sizes(1), "classes": 1}, without=all_but(*wanted), optional=_programs(_OPTIONAL)
+            {**sizes(1), "classes": 1}, without=all_but(*wanted), optional=[_programs(_OPTIONAL)]
         ) as loaded,
     ):
         for name in wanted:
