@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import compileall
+import shlex
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.vm.kernels import KERNELS, Kernel, asked_for
 from tests.vm.places import CHECKOUT, RESULTS, Failed
 from tests.vm.results import Result
 
-SUITE = ".venv/bin/python -m tests.vm.inside"
+SUITE = (".venv/bin/python", "-m", "tests.vm.inside")
 SECONDS = 1800.0
 
 
@@ -21,6 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make vmtest")
     parser.add_argument("kernel", nargs="*", help="names of the list in kernels.py, or beginnings of releases")
     parser.add_argument("--command", help="run this in the guest in place of the tests, and show what it says")
+    parser.add_argument("--pytest-args", default="", help="of the conformance suite, run what these select")
     parser.add_argument(
         "--seconds", type=float, default=SECONDS, help="a guest is ended after so many (%(default)s)"
     )
@@ -32,12 +34,13 @@ def main() -> int:
     kernels = [asked_for(name) for name in asked.kernel] or KERNELS
     if asked.command:
         return max(_run(kernel, asked.command, asked.seconds) for kernel in kernels)
-    good = [_test(kernel, asked.seconds) for kernel in kernels]
+    suite = shlex.join([*SUITE, *shlex.split(asked.pytest_args)])
+    good = [_test(kernel, suite, asked.seconds) for kernel in kernels]
     table.write([kept for kernel in KERNELS if (kept := results.kept(RESULTS / kernel.name))])
     return 0 if all(good) else 1
 
 
-def _test(kernel: Kernel, seconds: float) -> bool:
+def _test(kernel: Kernel, suite: str, seconds: float) -> bool:
     """Run the tests in a guest and print its line. Whatever becomes of the guest, the next one follows."""
     where = RESULTS / kernel.name
     try:
@@ -45,7 +48,7 @@ def _test(kernel: Kernel, seconds: float) -> bool:
     except Failed as failed:
         print(f"FAILED {kernel.name}: {failed}", file=sys.stderr, flush=True)
         return False
-    result = results.read(kernel.name, ready.release, where, qemu.boot(ready, SUITE, where, seconds))
+    result = results.read(kernel.name, ready.release, where, qemu.boot(ready, suite, where, seconds))
     print(result.line(), flush=True)
     for what in _details(result):
         print(f"    {what}", flush=True)

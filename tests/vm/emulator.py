@@ -33,7 +33,7 @@ def command() -> tuple[str, ...]:
         binary = _newer()
     except Failed:
         return _emulated([QEMU], "single")  # one thread for both processors: slower, but right
-    data = [f"-L{UNPACKED}/usr/share/{name}" for name in ("seabios", "qemu")]
+    data = [part for name in ("seabios", "qemu") for part in ("-L", f"{UNPACKED}/usr/share/{name}")]
     return _emulated([str(binary), *data], "multi")
 
 

@@ -13,7 +13,7 @@ from tests.vm.places import Failed
 
 BUSYBOX = Path("/bin/busybox")
 INIT = Path(__file__).with_name("guest") / "init"
-MODULES = ("9p", "9pnet_virtio", "overlay", "virtio_rng")
+MODULES = ("virtio_pci", "virtio_rng", "9p", "9pnet_virtio", "overlay")
 DIRECTORIES = ("bin", "dev", "proc", "sys", "host", "layer", "root", "modules")
 
 

@@ -75,13 +75,14 @@ def answer(name: str, question: Callable[[], Any]) -> Any:
 
 
 def main() -> None:
-    """Ask everything that makes sense on this kernel."""
+    """Ask everything that makes sense on this kernel; arguments select among the conformance suite's cases."""
+    chosen = tuple(sys.argv[1:])
     answer("kernel", platform.release)
     given = answer("check", check)
     if support(given) == REFUSED:
         answer("demonstration", lambda: tests(DEMONSTRATION))
     else:
-        answer("conformance", lambda: tests(CONFORMANCE))
+        answer("conformance", lambda: tests(CONFORMANCE + chosen))
         answer("streams", lambda: tests(STREAMS))
         answer("program", lambda: tests(PROGRAM))
         answer("speed", speed)
