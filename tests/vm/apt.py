@@ -116,6 +116,9 @@ def _argv(program: str, *arguments: str) -> list[str]:
         "Dir::State": APT / "state",
         "Dir::State::status": "/dev/null",
         "Dir::Cache": APT / "cache",
+        # Images for containers have apt forget these, and then each question takes seconds.
+        "Dir::Cache::pkgcache": "pkgcache.bin",
+        "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
         "Dir::Etc::sourcelist": "/dev/null",
         "Dir::Etc::sourceparts": APT / "sources",
         "Acquire::Languages": "none",

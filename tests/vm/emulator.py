@@ -56,6 +56,7 @@ def _newer() -> Path:
     if not binary.exists():
         making = UNPACKED.with_name("qemu-making")
         shutil.rmtree(making, ignore_errors=True)
+        apt.refresh()
         suite = f"{platform.freedesktop_os_release().get('VERSION_CODENAME', '')}-backports"
         for deb in apt.download([f"{part}/{suite}" for part in PARTS], making / "debs"):
             subprocess.run(["dpkg-deb", "-x", deb, making / "tree"], check=True)

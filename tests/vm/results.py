@@ -12,6 +12,7 @@ from tests.vm.answers import ANSWERS, RECORD, SUITES, support
 from tests.vm.qemu import Ended
 
 RESULT = "result.json"
+_NOT_OK = ("missing", "unknown")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Result:
     support: str = ""
     """"full", "eager_only", "refused"; nothing if it was not found out."""
     lacking: dict[str, str] = field(default_factory=dict)
-    """The probes of `check` that are not ok, each with its reason."""
+    """The probes of `check` that are missing, each with its reason."""
     passed: int = 0
     skipped: int = 0
     failed: dict[str, str] = field(default_factory=dict)
@@ -67,13 +68,12 @@ def read(name: str, release: str, results: Path, ended: Ended) -> Result:
     answers = {line["name"]: line["answer"] for line in _lines(results / ANSWERS)}
     tests = {line["test"]: line for line in _lines(results / RECORD)}
     check = answers.get("check")
-    probes = check["answers"] if check else []
     result = Result(
         name,
         release,
         round(ended.seconds),
         support=support(check) if check else "",
-        lacking={each["id"]: each["reason"] for each in probes if each["state"] != "ok"},
+        lacking=_lacking(check["answers"] if check else []),
         passed=sum(line["outcome"] == "passed" for line in tests.values()),
         skipped=sum(line["outcome"] == "skipped" for line in tests.values()),
         failed={
@@ -112,6 +112,12 @@ def _end(ended: Ended, answers: dict[str, Any]) -> str:
     if "speed" in answers and answers["speed"]["failed"]:
         return f"the speed could not be measured: {answers['speed']['failed']}"
     return ""
+
+
+def _lacking(probes: list[dict[str, str]]) -> dict[str, str]:
+    """What is missing; only where nothing is, what could not be found out: mostly it stands on what is missing."""
+    found = {state: {each["id"]: each["reason"] for each in probes if each["state"] == state} for state in _NOT_OK}
+    return found["missing"] or found["unknown"]
 
 
 def _noted(tests: dict[str, dict[str, Any]], note: str) -> dict[str, str]:
