@@ -96,7 +96,9 @@ def make_scope(bpf: None) -> Iterator[Callable[..., Scope]]:
 
         def make(**options: Any) -> Scope:
             cgroup = stack.enter_context(fresh_cgroup())
-            hops = stack.enter_context(sockhop.Accelerator(cgroup, **{"mode": "eager", **options}))
+            # Whether this kernel can be trusted is what other tests ask, once: see tests/cli/test_check.py.
+            options = {"mode": "eager", "accept_data_loss": True, **options}
+            hops = stack.enter_context(sockhop.Accelerator(cgroup, **options))
             # Ended before the accelerator goes, so that no socket keeps it draining.
             stack.callback(end_processes, cgroup)
             return Scope(cgroup, hops)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.kernel_log import faults
 from tests.vm import image, results, table
-from tests.vm.answers import ANSWERS, RECORD, support
+from tests.vm.answers import ANSWERS, RECORD
 from tests.vm.apt import Package
 from tests.vm.kernels import KERNELS, Kernel, asked_for
 from tests.vm.qemu import Ended
@@ -63,19 +63,7 @@ def test_faults_in_the_kernel_log() -> None:
     assert [line[1:8] for line in faults(log)] == ["    9.1", "    9.2", "    9.3"]
 
 
-@pytest.mark.parametrize(
-    ("check", "means"),
-    [
-        ({"capable": True}, "full"),
-        ({"capable": False}, "refused"),
-        ({"capable": True, "support": "eager_only"}, "eager_only"),
-    ],
-)
-def test_support(check: dict[str, object], means: str) -> None:
-    assert support(check) == means
-
-
-CHECK = {"capable": True, "answers": [{"id": "btf", "state": "ok", "reason": ""}]}
+CHECK = {"capable": True, "support": "full", "answers": [{"id": "btf", "state": "ok", "reason": ""}]}
 
 
 def left(where: Path, tests: list[tuple[str, str, dict[str, str]]], console: str = "", speed: bool = True) -> None:

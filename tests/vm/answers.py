@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 ANSWERS = "answers.jsonl"
 """A line for each question that was asked inside."""
 RECORD = "tests.jsonl"
@@ -11,8 +9,3 @@ RECORD = "tests.jsonl"
 REFUSED = "refused"
 SUITES = ("conformance", "streams", "program", "demonstration")
 """Questions whose answer is the exit code of pytest."""
-
-
-def support(check: dict[str, Any]) -> str:
-    """How far `sockhop check --json` says that this kernel can be used: "full", "eager_only" or "refused"."""
-    return str(check.get("support") or ("full" if check["capable"] else REFUSED))

@@ -11,9 +11,26 @@ from typing import Any
 import pytest
 
 from sockhop.cli import exits
-from sockhop.kernel import mounts
+from sockhop.control import loading
+from sockhop.errors import Unsupported
+from sockhop.kernel import mounts, objects
+from tests.cli.broken import package
 
 SOCKHOP = Path(sys.executable).with_name("sockhop")
+TRY = """
+from sockhop.control import places
+from sockhop.control.instance import Instance
+from sockhop.control.probes import suitability
+from sockhop.control.probes.answers import Need
+from sockhop.control.settings import Settings
+
+settings = Settings(mode="eager", capacity=64)
+with places.lock():
+    instance = Instance.create(places.private(), settings)
+    for answer in suitability.tried(instance, settings, [Need.AUTO]):
+        print(answer.state, answer.reason)
+    instance.unpin()
+"""
 
 
 def sockhop(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -34,6 +51,31 @@ def test_a_reason_is_given(lacking: list[dict[str, Any]]) -> None:
     for answer in lacking:
         assert answer["reason"], answer
         assert answer["fix"], answer
+
+
+def test_programs_that_look_into_sockets_are_refused(lacking: list[dict[str, Any]]) -> None:
+    """What `sockets` says is so: the verifier takes none of the programs that call those functions."""
+    if "sockets" not in {answer["id"] for answer in lacking}:
+        return
+    for name in ("connections", "send", "queue"):
+        with (
+            pytest.raises(Unsupported, match="this kernel refuses the data plane"),
+            objects.loaded(loading.sizes(1), without=loading.all_but(name)),
+        ):
+            raise AssertionError(name)
+
+
+def test_hops_are_taken_for_bytes_of_tcp(lacking: list[dict[str, Any]], tmp_path: Path) -> None:
+    """What `queue_length` says is so: a data plane that does without the field finds `copied_seq` moved by hops."""
+    if "queue_length" not in {answer["id"] for answer in lacking}:
+        return
+    users = ("closing.h", "drain.bpf.h", "takes.bpf.h")
+    blind = package(
+        tmp_path, [(f"dataplane/{name}", "psock->msg_tot_len", "psock->refcnt.refs.counter") for name in users]
+    )
+    done = subprocess.run([sys.executable, "-c", TRY], env=blind, capture_output=True, text=True, check=True)
+    # Nine bytes are unread, four of which have hopped; then two of those are read.
+    assert done.stdout.startswith("missing FIONREAD says [5, 3] where 9 and 7 bytes are unread"), done.stdout
 
 
 @pytest.mark.parametrize("command", [["up", "--all"], ["run", "--", "true"]], ids=lambda command: command[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kernel_log import faults
-from tests.vm.answers import ANSWERS, RECORD, SUITES, support
+from tests.vm.answers import ANSWERS, RECORD, SUITES
 from tests.vm.qemu import Ended
 
 RESULT = "result.json"
@@ -72,7 +72,7 @@ def read(name: str, release: str, results: Path, ended: Ended) -> Result:
         name,
         release,
         round(ended.seconds),
-        support=support(check) if check else "",
+        support=check["support"] if check else "",
         lacking=_lacking(check["answers"] if check else []),
         passed=sum(line["outcome"] == "passed" for line in tests.values()),
         skipped=sum(line["outcome"] == "skipped" for line in tests.values()),
