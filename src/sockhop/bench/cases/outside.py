@@ -6,10 +6,10 @@ its ratio lies from 1 is the noise of this run.
 
 import functools
 
-from benchmarks.arms import Arm, Hop, HopSession, Plain, Session
-from benchmarks.comparison import Comparison, Effort
-from benchmarks.machine import FAR, Machine, Place
-from benchmarks.processes import ask_numbers, serving
+from sockhop.bench.arms import Arm, Hop, HopSession, Plain, Session
+from sockhop.bench.comparison import Comparison, Effort
+from sockhop.bench.machine import FAR, Machine, Place
+from sockhop.bench.processes import ask_numbers, serving
 
 PORT = 5006
 

@@ -1,6 +1,5 @@
 """The results for people and for programs."""
 
-import json
 import os
 import platform
 import sys
@@ -11,7 +10,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import Row
+from sockhop.bench.figures import Row
+from sockhop.control.status import SCHEMA
+
+#: A load above this is somebody else's work.
+BUSY = 0.5
 
 COLOURS = {"met": "green", "missed": "red", "failed": "bold red", "": ""}
 
@@ -65,13 +68,14 @@ def table(rows: Sequence[Row]) -> Table:
     return grid
 
 
-def console() -> Console:
+def _console() -> Console:
     """Standard output; a file or a pipe has no width of its own, and must not cut the table."""
     return Console() if sys.stdout.isatty() else Console(width=140)
 
 
-def show(console: Console, rows: Sequence[Row]) -> None:
-    """The table, then why anything failed."""
+def show(rows: Sequence[Row], facts: dict[str, object], seconds: float) -> None:
+    """The table, then why anything failed, then the machine."""
+    console = _console()
     console.print(table(rows))
     for row in rows:
         if row.failed is not None:
@@ -80,6 +84,8 @@ def show(console: Console, rows: Sequence[Row]) -> None:
     failed = sum(row.verdict == "failed" for row in rows)
     met = sum(row.verdict == "met" for row in rows)
     console.print(f"{met} targets met, {missed} missed, {failed} measurements failed")
+    told = ", ".join(f"{name} {value}" for name, value in facts.items())
+    console.print(f"{told} ({seconds:.0f} s)", highlight=False)
 
 
 def machine_facts() -> dict[str, object]:
@@ -94,7 +100,6 @@ def machine_facts() -> dict[str, object]:
     }
 
 
-def as_json(rows: Sequence[Row], facts: dict[str, object], seconds: float) -> str:
+def as_json(rows: Sequence[Row], facts: dict[str, object], seconds: float) -> dict[str, object]:
     """The whole run, every sample included."""
-    plain = {"schema": 1, **facts, "seconds": seconds, "rows": [row.as_json() for row in rows]}
-    return json.dumps(plain, indent=1)
+    return {"schema": SCHEMA, **facts, "seconds": seconds, "rows": [row.as_json() for row in rows]}

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import sockhop
-from benchmarks import redirect
-from benchmarks.machine import LOCAL, Failed, Machine
+from sockhop.bench import redirect
+from sockhop.bench.machine import LOCAL, Failed, Machine
+from sockhop.control.accelerator import Accelerator
 from sockhop.errors import SockhopError
 
 #: The part of a sample's messages that must have gone the arm's own way.
@@ -97,7 +97,7 @@ class HopSession:
     """An accelerator is up."""
 
     cgroup: Path
-    hops: sockhop.Accelerator
+    hops: Accelerator
 
     def prove(self, sent: Sent) -> None:
         """By sockhop's counters and by TCP's own."""
@@ -134,7 +134,7 @@ class Hop:
         """An accelerator for one sample."""
         cgroup = self.machine.child("hop")
         try:
-            with sockhop.Accelerator(cgroup=str(cgroup), mode=self.mode) as hops:
+            with Accelerator(cgroup=str(cgroup), mode=self.mode) as hops:
                 yield self.session(cgroup, hops)
         except SockhopError as error:
             raise Failed(f"sockhop: {error}") from error

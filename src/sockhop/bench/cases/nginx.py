@@ -5,10 +5,10 @@ import re
 from contextlib import ExitStack
 from pathlib import Path
 
-from benchmarks.arms import Arm, Sent, Session
-from benchmarks.comparison import Comparison, Effort
-from benchmarks.machine import LOCAL, Failed, Machine, Place
-from benchmarks.processes import ask, serving
+from sockhop.bench.arms import Arm, Sent, Session
+from sockhop.bench.comparison import Comparison, Effort
+from sockhop.bench.machine import LOCAL, Failed, Machine, Place
+from sockhop.bench.processes import ask, serving
 
 FRONT, BACK = 5004, 5005
 BYTES = 1024

@@ -5,10 +5,10 @@ Waking a second CPU takes so long in a virtual machine that it would hide everyt
 
 import functools
 
-from benchmarks.arms import Arm, Sent, Session
-from benchmarks.comparison import Comparison, Effort
-from benchmarks.machine import Machine, Place
-from benchmarks.processes import ask_numbers, serving
+from sockhop.bench.arms import Arm, Sent, Session
+from sockhop.bench.comparison import Comparison, Effort
+from sockhop.bench.machine import Machine, Place
+from sockhop.bench.processes import ask_numbers, serving
 
 PORT = 5001
 SIZES = {"1": "1 B", "64": "64 B", "1024": "1 KB", "4096": "4 KB", "16384": "16 KB"}

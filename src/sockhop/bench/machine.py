@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).parent
-PROGRAMS = ("rr", "stream", "connect", "idle")
+from sockhop.bench.compiling import PROGRAMS, compile_programs
+from sockhop.kernel import cgroups
+
 LOCAL = "127.0.0.1"
 #: The far namespace's address. Both namespaces are the run's own, so it cannot collide with the machine's.
 FAR = "10.0.0.2"
@@ -64,15 +65,6 @@ class Machine:
         return path
 
 
-def cgroup_mount() -> Path:
-    """Where cgroup v2 is mounted. Raises Failed."""
-    for line in Path("/proc/self/mounts").read_text().splitlines():
-        _, where, kind, *_ = line.split()
-        if kind == "cgroup2":
-            return Path(where)
-    raise Failed("cgroup v2 is not mounted")
-
-
 def run(*argv: str) -> str:
     """Run a command of the set-up and return its output. Raises Failed with what it said."""
     try:
@@ -90,11 +82,10 @@ def set_up() -> Iterator[Machine]:
     name = f"sockhop-bench-{os.getpid()}"
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sockhop-bench-")))
-        for program in PROGRAMS:
-            run("cc", "-O2", "-Wall", "-std=gnu11", "-o", str(scratch / program), str(HERE / f"{program}.c"))
-        cgroup = cgroup_mount() / name
+        compile_programs(scratch)
+        cgroup = cgroups.mount_point() / name
         cgroup.mkdir()
-        stack.callback(_remove_cgroups, cgroup)
+        stack.callback(cgroups.remove, cgroup)
         machine = Machine(scratch, cgroup, f"{name}-near", f"{name}-far")
         for netns in (machine.near, machine.far):
             run("ip", "netns", "add", netns)
@@ -119,10 +110,3 @@ def _join(machine: Machine) -> None:
         for key, value in settings.items():
             write = f"echo '{value}' > /proc/sys/net/ipv4/{key}"
             run("nsenter", f"--net=/run/netns/{netns}", "sh", "-c", write)
-
-
-def _remove_cgroups(top: Path) -> None:
-    for child in top.iterdir():
-        if child.is_dir():
-            child.rmdir()
-    top.rmdir()

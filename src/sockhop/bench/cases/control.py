@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import sockhop
-from benchmarks import idle
-from benchmarks.comparison import Effort
-from benchmarks.figures import Row, Wanted, summarise
-from benchmarks.machine import Failed, Machine
+from sockhop.bench import idle
+from sockhop.bench.comparison import Effort
+from sockhop.bench.figures import Row, Wanted, summarise
+from sockhop.bench.machine import Failed, Machine
+from sockhop.control.accelerator import Accelerator
 from sockhop.errors import SockhopError
 
 SOCKETS = 50_000
@@ -52,7 +52,7 @@ def up_library(machine: Machine, effort: Effort) -> list[float]:
     scope, seconds = str(machine.child("hop")), []
     for _ in range(effort.rounds):
         start = time.perf_counter()
-        with sockhop.Accelerator(cgroup=scope, mode="eager"):
+        with Accelerator(cgroup=scope, mode="eager"):
             seconds.append(time.perf_counter() - start)
     return seconds
 
@@ -72,7 +72,7 @@ def status_library(machine: Machine, effort: Effort) -> list[float]:
     """Seconds of Accelerator.status() while SOCKETS sockets hop."""
     scope, seconds = machine.child("hop"), []
     with (
-        sockhop.Accelerator(cgroup=str(scope), mode="eager") as hops,
+        Accelerator(cgroup=str(scope), mode="eager") as hops,
         idle.connections(machine, scope, SOCKETS // 2),
     ):
         for _ in range(effort.rounds):

@@ -1,9 +1,9 @@
 """Connections of one request each, in scope: what putting a pair of sockets into the map costs."""
 
-from benchmarks.arms import Arm, Sent, Session
-from benchmarks.comparison import Comparison, Effort
-from benchmarks.machine import Machine, Place
-from benchmarks.processes import ask_numbers, serving
+from sockhop.bench.arms import Arm, Sent, Session
+from sockhop.bench.comparison import Comparison, Effort
+from sockhop.bench.machine import Machine, Place
+from sockhop.bench.processes import ask_numbers, serving
 
 PORT = 5007
 

@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from benchmarks.arms import Arm, Sent, Session
-from benchmarks.comparison import Comparison, Effort
-from benchmarks.machine import LOCAL, Failed, Machine, Place, run
-from benchmarks.processes import ask, serving
+from sockhop.bench.arms import Arm, Sent, Session
+from sockhop.bench.comparison import Comparison, Effort
+from sockhop.bench.machine import LOCAL, Failed, Machine, Place, run
+from sockhop.bench.processes import ask, serving
 
 PORT = "5008"
 CPUS = "0,1"

@@ -8,10 +8,10 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.arms import Arm, Hop, HopSession, Sent, Session, arm
-from benchmarks.cases import connect, nginx, postgres, redis, rr
-from benchmarks.comparison import QUICK, Comparison, Effort
-from benchmarks.machine import Machine
+from sockhop.bench.arms import Arm, Hop, HopSession, Sent, Session, arm
+from sockhop.bench.cases import connect, nginx, postgres, redis, rr
+from sockhop.bench.comparison import QUICK, Comparison, Effort
+from sockhop.bench.machine import Machine
 
 Sample = Callable[[Machine, Effort, Arm, Session], float]
 

@@ -4,7 +4,7 @@
  * Every established socket of the cgroup goes into a sockhash under its own addresses and ports; every
  * message goes to the socket under the reversed ones. No verdict program, no order, no bounds: it
  * corrupts, hangs and floods, and is here only to be measured against. */
-#include "../src/sockhop/dataplane/bpf.h"
+#include "../../dataplane/bpf.h"
 
 #define AF_INET 2
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from benchmarks import idle
-from benchmarks.arms import Arm, Hop, Plain, Sent
-from benchmarks.comparison import Effort
-from benchmarks.figures import Row, Wanted, summarise
-from benchmarks.machine import Failed, Machine
+from sockhop.bench import idle
+from sockhop.bench.arms import Arm, Hop, Plain, Sent
+from sockhop.bench.comparison import Effort
+from sockhop.bench.figures import Row, Wanted, summarise
+from sockhop.bench.machine import Failed, Machine
 
 WANTED = Wanted(2048, at_least=False)
 ROUNDS = 5  # at most: they agree

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from benchmarks.arms import Arm, Session, arm
-from benchmarks.figures import Row, Wanted, summarise
-from benchmarks.machine import Failed, Machine
+from sockhop.bench.arms import Arm, Session, arm
+from sockhop.bench.figures import Row, Wanted, summarise
+from sockhop.bench.machine import Failed, Machine
 
 
 @dataclass(frozen=True)

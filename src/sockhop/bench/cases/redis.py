@@ -3,10 +3,10 @@
 import csv
 import functools
 
-from benchmarks.arms import Arm, Sent, Session
-from benchmarks.comparison import Comparison, Effort
-from benchmarks.machine import Failed, Machine, Place
-from benchmarks.processes import ask, serving
+from sockhop.bench.arms import Arm, Sent, Session
+from sockhop.bench.comparison import Comparison, Effort
+from sockhop.bench.machine import Failed, Machine, Place
+from sockhop.bench.processes import ask, serving
 
 PORT = "5003"
 CLIENTS = "50"
