@@ -4,10 +4,10 @@ An arm's ``up()`` surrounds each single sample, so nothing of one arm is loaded 
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sockhop.bench import redirect
 from sockhop.bench.machine import LOCAL, Failed, Machine
@@ -16,6 +16,8 @@ from sockhop.errors import SockhopError
 
 #: The part of a sample's messages that must have gone the arm's own way.
 MOST = 0.9
+#: The same for bulk: what finds the queue full goes through the stack, and that is right.
+BULK = 0.01
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,10 @@ class Sent:
     """The part that must have hopped."""
 
     @classmethod
-    def by(cls, numbers: dict[str, float], most: float = MOST) -> "Sent":
+    def by(cls, numbers: Mapping[str, Any], most: float = MOST) -> "Sent":
         """From what a C client printed."""
-        share = numbers["tcp_bytes_sent"] / numbers["bytes_sent"]
-        return cls(numbers["messages"], share if share >= 0 else None, most)
+        seen = numbers.get("tcp_bytes_sent", -1)
+        return cls(numbers["messages"], seen / numbers["bytes_sent"] if seen >= 0 else None, most)
 
 
 class Session(Protocol):
@@ -46,6 +48,9 @@ class Session(Protocol):
     def prove(self, sent: Sent) -> None:
         """Raises Failed unless the sample went this arm's way."""
 
+    def hopped(self) -> float | None:
+        """The part of the messages that hopped, where it is counted."""
+
 
 class Arm(Protocol):
     """A way for bytes between two processes."""
@@ -54,8 +59,12 @@ class Arm(Protocol):
     def name(self) -> str:
         """As the report prints it."""
 
-    def address(self, port: int) -> str:
-        """Where servers listen, as the C programs read it."""
+    @property
+    def learns(self) -> bool:
+        """Whether a first run has to teach it, which is not measured."""
+
+    def address(self, port: int, host: str = LOCAL) -> str:
+        """Where servers listen, or are asked, as the C programs read it; ``host`` as in a URL."""
 
     def up(self) -> contextlib.AbstractContextManager[Session]:
         """Set it up for one sample. Raises Failed."""
@@ -72,6 +81,17 @@ class PlainSession:
         if sent.tcp_share is not None and sent.tcp_share < 1:
             raise Failed(f"TCP carried only {sent.tcp_share:.1%}: something else accelerates this machine")
 
+    def hopped(self) -> float | None:
+        """Nobody counts."""
+        return None
+
+
+class Lesson(PlainSession):
+    """A run from which nothing is asked."""
+
+    def prove(self, sent: Sent) -> None:
+        """Nothing."""
+
 
 @dataclass(frozen=True)
 class Plain:
@@ -79,10 +99,11 @@ class Plain:
 
     machine: Machine
     name: str
+    learns: bool = False
 
-    def address(self, port: int) -> str:
-        """Loopback, or a path."""
-        return f"unix:{self.machine.scratch}/{port}.sock" if self.name == "unix" else f"{LOCAL}:{port}"
+    def address(self, port: int, host: str = LOCAL) -> str:
+        """A port of the host, or a path."""
+        return f"unix:{self.machine.scratch}/{port}.sock" if self.name == "unix" else f"{host}:{port}"
 
     @contextlib.contextmanager
     def up(self) -> Iterator[Session]:
@@ -109,11 +130,28 @@ class HopSession:
         if sent.tcp_share is not None and sent.tcp_share > 1 - sent.most:
             raise Failed(f"sockhop counted {hopped} hops, but TCP carried {sent.tcp_share:.1%}")
 
-    def prove_untouched(self) -> None:
-        """Raises Failed if sockhop did anything with any socket."""
+    def hopped(self) -> float | None:
+        """By sockhop's counters, a lesson included."""
+        status = self.hops.status()
+        total = status.hop.messages + status.stack.messages
+        return status.hop.messages / total if total else 0.0
+
+
+class AnySession(HopSession):
+    """Whatever sockhop decides."""
+
+    def prove(self, sent: Sent) -> None:
+        """Nothing: :meth:`hopped` tells."""
+
+
+class UntouchedSession(HopSession):
+    """Sockhop must have left everything alone."""
+
+    def prove(self, sent: Sent) -> None:  # noqa: ARG002
+        """Raises Failed if it did anything with any socket."""
         status = self.hops.status()
         if status.hop.messages or status.stack.messages or status.sockets.tracked:
-            raise Failed(f"sockets out of scope were touched: {status}")
+            raise Failed(f"sockets that should have stayed on the stack were touched: {status}")
 
 
 @dataclass(frozen=True)
@@ -122,19 +160,20 @@ class Hop:
 
     machine: Machine
     name: str = "hop"
-    mode: str = "eager"
     session: type[HopSession] = HopSession
+    learns: bool = False
+    """In auto mode, the default of sockhop; eager mode shows what hops are worth from the first message on."""
 
-    def address(self, port: int) -> str:
-        """Loopback."""
-        return f"{LOCAL}:{port}"
+    def address(self, port: int, host: str = LOCAL) -> str:
+        """A port of the host."""
+        return f"{host}:{port}"
 
     @contextlib.contextmanager
     def up(self) -> Iterator[HopSession]:
         """An accelerator for one sample."""
         cgroup = self.machine.child("hop")
         try:
-            with Accelerator(cgroup=str(cgroup), mode=self.mode) as hops:
+            with Accelerator(cgroup=cgroup, mode="auto" if self.learns else "eager") as hops:
                 yield self.session(cgroup, hops)
         except SockhopError as error:
             raise Failed(f"sockhop: {error}") from error
@@ -151,6 +190,10 @@ class RedirectSession:
         if sent.tcp_share is None or sent.tcp_share > 1 - sent.most:
             raise Failed(f"TCP carried {sent.tcp_share}: the reference redirected nothing")
 
+    def hopped(self) -> float | None:
+        """Nobody counts."""
+        return None
+
 
 @dataclass(frozen=True)
 class Redirect:
@@ -158,10 +201,11 @@ class Redirect:
 
     machine: Machine
     name: str = "redirect"
+    learns: bool = False
 
-    def address(self, port: int) -> str:
-        """Loopback."""
-        return f"{LOCAL}:{port}"
+    def address(self, port: int, host: str = LOCAL) -> str:
+        """A port of the host."""
+        return f"{host}:{port}"
 
     @contextlib.contextmanager
     def up(self) -> Iterator[Session]:
@@ -172,9 +216,11 @@ class Redirect:
 
 
 def arm(machine: Machine, name: str) -> Arm:
-    """The arm called ``hop``, ``redirect`` or ``unix``; any other name is plain TCP."""
+    """The arm called ``hop``, ``auto``, ``redirect`` or ``unix``; any other name is plain TCP."""
     if name == "hop":
         return Hop(machine)
+    if name == "auto":
+        return Hop(machine, name, AnySession, learns=True)
     if name == "redirect":
         return Redirect(machine)
     return Plain(machine, name)

@@ -15,16 +15,21 @@ from sockhop.dataplane import build
 from sockhop.errors import Unsupported
 
 SOURCES = Path(__file__).with_name("native")
-PROGRAMS = ("rr", "stream", "connect", "idle")
+PROGRAMS = ("rr", "many", "stream", "connect", "idle")
 FLAGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-std=gnu11")
 
 
 def compile_programs(directory: Path) -> None:
     """Compile every one of PROGRAMS into ``directory``. Raises :class:`Unsupported`."""
     compiler = _compiler()
+    # Zig insists on a cache, and would put it in the home directory.
+    cache = str(directory / "zig")
+    environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache}
     for name in PROGRAMS:
         command = [*compiler, *FLAGS, "-o", str(directory / name), str(SOURCES / f"{name}.c")]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, errors="replace", check=False
+        )
         if done.returncode:
             said = (done.stderr + done.stdout).strip()
             raise Unsupported(

@@ -26,7 +26,7 @@ def connections(machine: Machine, cgroup: Path, count: int) -> Iterator[None]:
         for number, first in enumerate(range(0, count, EACH)):
             address = f"{LOCAL}:{FIRST_PORT + number}"
             stack.enter_context(serving(place, program, "serve", address))
-            command = place.command(program, "hold", address, str(min(EACH, count - first)))
+            command = place.command(program, "hold", address, "--connections", str(min(EACH, count - first)))
             holder = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
             )

@@ -48,6 +48,8 @@ class Machine:
     """The network namespace of nearly everything."""
     far: str
     """The namespace at the other end of a veth pair; its address is FAR."""
+    middle: str
+    """One between the two, for routes that have something in between: see network.py."""
 
     def program(self, name: str) -> str:
         """The path of one of PROGRAMS, or of a program of this system. Raises Failed if it is not there."""
@@ -57,6 +59,11 @@ class Machine:
         if path is None:
             raise Failed(f"{name} is not installed")
         return path
+
+    def write_sysctl(self, netns: str, name: str, value: str) -> None:
+        """Set one of net.ipv4 in a namespace. Raises Failed."""
+        write = f"echo '{value}' > /proc/sys/net/ipv4/{name}"
+        run("nsenter", f"--net=/run/netns/{netns}", "sh", "-c", write)
 
     def child(self, name: str) -> Path:
         """The cgroup ``name``, made at its first use."""
@@ -86,8 +93,8 @@ def set_up() -> Iterator[Machine]:
         cgroup = cgroups.mount_point() / name
         cgroup.mkdir()
         stack.callback(cgroups.remove, cgroup)
-        machine = Machine(scratch, cgroup, f"{name}-near", f"{name}-far")
-        for netns in (machine.near, machine.far):
+        machine = Machine(scratch, cgroup, f"{name}-near", f"{name}-far", f"{name}-middle")
+        for netns in (machine.near, machine.far, machine.middle):
             run("ip", "netns", "add", netns)
             stack.callback(run, "ip", "netns", "del", netns)
             run("ip", "-n", netns, "link", "set", "lo", "up")
@@ -105,8 +112,6 @@ def _join(machine: Machine) -> None:
     run("ip", "-n", far, "link", "set", "near", "up")
     # With most ports in TIME_WAIT connect() searches for a free one for milliseconds, and a sample of the
     # connect/close rate depends on the samples before it.
-    settings = {"ip_local_port_range": "10240 65535", "tcp_max_tw_buckets": "512"}
     for netns in (near, far):
-        for key, value in settings.items():
-            write = f"echo '{value}' > /proc/sys/net/ipv4/{key}"
-            run("nsenter", f"--net=/run/netns/{netns}", "sh", "-c", write)
+        machine.write_sysctl(netns, "ip_local_port_range", "10240 65535")
+        machine.write_sysctl(netns, "tcp_max_tw_buckets", "512")

@@ -1,95 +1,102 @@
-"""The results for people and for programs."""
+"""The results of a run as one document, which can be written down and read again."""
 
 import os
 import platform
-import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from sockhop.bench.figures import Row
+from sockhop.bench.comparison import Effort, Result
+from sockhop.bench.figures import NOISY, Row
 from sockhop.control.status import SCHEMA
+from sockhop.errors import BadReport
+from sockhop.version import __version__
 
 #: A load above this is somebody else's work.
 BUSY = 0.5
 
-COLOURS = {"met": "green", "missed": "red", "failed": "bold red", "": ""}
 
+@dataclass(frozen=True)
+class Report:
+    """All that a run has found out."""
 
-def quantity(value: float, unit: str) -> str:
-    """A number with its unit, as one reads it."""
-    if unit == "x":
-        return f"{value:.3f}"
-    if unit == "s":
-        return f"{value * 1000:.1f} ms"
-    if unit == "B":
-        return f"{value:,.0f} B"
-    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= factor:
-            return f"{value / factor:.2f} {prefix}{unit.removeprefix('/')}".replace(f"{prefix}s", f"{prefix}/s")
-    return f"{value:.1f} {unit}"
-
-
-def target(row: Row) -> str:
-    """``>= 1.5``, or nothing."""
-    if row.wanted is None:
-        return ""
-    limit = row.wanted.limit
-    return f"≥ {limit:g}" if row.wanted.at_least else f"≤ {quantity(limit, row.unit)}"
-
-
-def table(rows: Sequence[Row]) -> Table:
-    """A line a row."""
-    grid = Table(
-        title="medians of per-round ratios, with their 95 % intervals", box=box.SIMPLE, title_justify="left"
-    )
-    grid.add_column("measured", no_wrap=True)
-    grid.add_column("versus", no_wrap=True)
-    for name in ("ours", "theirs", "result", "95 %", "wanted"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    grid.add_column("")
-    last: Row | None = None
-    for row in rows:
-        if last and last.case.partition("-")[0] != row.case.partition("-")[0]:
-            grid.add_section()
-        title = "" if last and last.title == row.title else row.title
-        last = row
-        if row.value is None or row.low is None or row.high is None:
-            grid.add_row(title, row.versus, "", "", "", "", target(row), f"[{COLOURS['failed']}]failed")
-            continue
-        rates = [quantity(rate, row.rate_unit) for rate in row.rates] if row.rates else ["", ""]
-        spread = f"{quantity(row.low, row.unit)} … {quantity(row.high, row.unit)}"
-        doubt = "" if row.sure else "?"
-        verdict = f"[{COLOURS[row.verdict]}]{row.verdict}{doubt}" if row.verdict else ""
-        grid.add_row(title, row.versus, *rates, quantity(row.value, row.unit), spread, target(row), verdict)
-    return grid
-
-
-def _console() -> Console:
-    """Standard output; a file or a pipe has no width of its own, and must not cut the table."""
-    return Console() if sys.stdout.isatty() else Console(width=140)
-
-
-def show(rows: Sequence[Row], facts: dict[str, object], seconds: float) -> None:
-    """The table, then why anything failed, then the machine."""
-    console = _console()
-    console.print(table(rows))
-    for row in rows:
-        if row.failed is not None:
-            console.print(f"{row.case} {row.versus} failed: {row.failed}", style="red", markup=False)
-    missed = sum(row.verdict == "missed" for row in rows)
-    failed = sum(row.verdict == "failed" for row in rows)
-    met = sum(row.verdict == "met" for row in rows)
-    console.print(f"{met} targets met, {missed} missed, {failed} measurements failed")
-    told = ", ".join(f"{name} {value}" for name, value in facts.items())
-    console.print(f"{told} ({seconds:.0f} s)", highlight=False)
-
-
-def machine_facts() -> dict[str, object]:
+    facts: Mapping[str, Any]
     """What a reader needs to judge the numbers."""
+    results: Sequence[Result]
+    effort: Effort
+    seconds: float
+    interrupted: bool = False
+
+    @property
+    def rows(self) -> list[Row]:
+        """Of all cases."""
+        return [row for result in self.results for row in result.rows]
+
+    @property
+    def groups(self) -> dict[str, list[Result]]:
+        """The results by what they are reported with, in order."""
+        groups: dict[str, list[Result]] = {}
+        for result in self.results:
+            groups.setdefault(result.group, []).append(result)
+        return groups
+
+    def summary(self) -> str:
+        """How many targets were met, in words."""
+        count = Counter(row.verdict for row in self.rows)
+        return (
+            f"{count['met']} targets met, {count['missed']} missed, {count['noisy']} too noisy to tell, "
+            f"{count['failed']} measurements failed"
+        )
+
+    def advice(self) -> str | None:
+        """What to do about noise that hides results, if it does."""
+        noisy = [row for row in self.rows if row.verdict == "noisy"]
+        if not noisy:
+            return None
+        worst = max(row.noise or 0 for row in noisy)
+        cases = len({row.case for row in noisy})
+        return (
+            f"too noisy to tell in {cases} cases: there an arm differed from itself by up to {worst:.0%} from one "
+            f"round to the next, and {NOISY:.0%} is what a narrow result can bear. Stop what else runs on this "
+            "machine (on a virtual one, what its neighbours run counts too), and measure those cases again with "
+            "--only"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "schema": SCHEMA,
+            "version": __version__,
+            "machine": dict(self.facts),
+            "effort": asdict(self.effort),
+            "seconds": self.seconds,
+            "interrupted": self.interrupted,
+            "results": [result.as_json() for result in self.results],
+        }
+
+    @classmethod
+    def parse(cls, value: Any) -> "Report":
+        """From :meth:`as_json`. Raises :class:`BadReport`."""
+        if isinstance(value, dict) and value.get("schema", SCHEMA) != SCHEMA:
+            raise BadReport(
+                f"this report has schema {value['schema']}, and this sockhop reads {SCHEMA}: measure again"
+            )
+        try:
+            return cls(
+                facts=value["machine"],
+                results=[Result.parse(result) for result in value["results"]],
+                effort=Effort(**value["effort"]),
+                seconds=value["seconds"],
+                interrupted=value["interrupted"],
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadReport(f"this is no report of `sockhop bench --json`: {error!r}") from error
+
+
+def machine_facts() -> dict[str, Any]:
+    """Kernel, CPU and whatever else the numbers depend on."""
     cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
         "kernel": platform.release(),
@@ -98,8 +105,3 @@ def machine_facts() -> dict[str, object]:
         "congestion_control": Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
         "load": os.getloadavg()[0],
     }
-
-
-def as_json(rows: Sequence[Row], facts: dict[str, object], seconds: float) -> dict[str, object]:
-    """The whole run, every sample included."""
-    return {"schema": SCHEMA, **facts, "seconds": seconds, "rows": [row.as_json() for row in rows]}

@@ -4,16 +4,32 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
 from sockhop.bench import priority
-from sockhop.bench.cases import connect, control, learned, memory, nginx, outside, postgres, redis, rr, stream
-from sockhop.bench.comparison import Effort
-from sockhop.bench.figures import Row
-from sockhop.bench.machine import Machine, set_up
-from sockhop.errors import NotPermitted
+from sockhop.bench.cases import (
+    connect,
+    control,
+    haproxy,
+    http2,
+    learned,
+    many,
+    memcached,
+    memory,
+    mixed,
+    nginx,
+    outside,
+    postgres,
+    redis,
+    routes,
+    rr,
+    stream,
+)
+from sockhop.bench.comparison import Effort, Result
+from sockhop.bench.machine import Failed, Machine, set_up
+from sockhop.bench.report import Report, machine_facts
+from sockhop.errors import NotPermitted, Unsupported
 
 
 class Case(Protocol):
@@ -27,39 +43,45 @@ class Case(Protocol):
     def title(self) -> str:
         """For people."""
 
-    def measure(self, machine: Machine, effort: Effort) -> list[Row]:
-        """Rows; a failure is a row too."""
+    @property
+    def quick(self) -> bool:
+        """Whether it belongs to the few that ``--quick`` measures."""
+
+    def seconds(self, effort: Effort) -> float:
+        """How long it is going to take."""
+
+    def measure(self, machine: Machine, effort: Effort) -> Result:
+        """Measure it; a failure is a result too."""
 
 
 CASES: Sequence[Case] = [
     *rr.CASES,
     *stream.CASES,
+    *many.CASES,
+    *connect.CASES,
+    *mixed.CASES,
+    *routes.CASES,
+    *outside.CASES,
     *redis.CASES,
+    *memcached.CASES,
     *nginx.CASES,
+    *haproxy.CASES,
+    *http2.CASES,
     *postgres.CASES,
     *learned.CASES,
-    *outside.CASES,
-    *connect.CASES,
     *memory.CASES,
     *control.CASES,
 ]
 
 
-@dataclass(frozen=True)
-class Run:
-    """What was measured, as far as it went."""
-
-    rows: list[Row]
-    seconds: float
-    interrupted: bool
+def choose(pattern: str | None, quick: bool) -> list[Case]:
+    """The cases whose name matches, as a shell would; without a pattern all, or the few that are quick."""
+    if pattern:
+        return [case for case in CASES if fnmatchcase(case.name, pattern)]
+    return [case for case in CASES if case.quick or not quick]
 
 
-def choose(pattern: str | None) -> list[Case]:
-    """Return the cases whose name matches, as a shell would; all without a pattern."""
-    return [case for case in CASES if not pattern or fnmatchcase(case.name, pattern)]
-
-
-def measure(cases: Sequence[Case], effort: Effort, begins: Callable[[Case], None]) -> Run:
+def measure(cases: Sequence[Case], effort: Effort, begins: Callable[[Case], None]) -> Report:
     """Measure the cases; ``begins`` is told of each. Ctrl-C and SIGTERM end it early and leave nothing behind.
 
     Raises :class:`~sockhop.errors.SockhopError` where nothing can be measured.
@@ -69,16 +91,18 @@ def measure(cases: Sequence[Case], effort: Effort, begins: Callable[[Case], None
             "a benchmark makes cgroups and network namespaces and loads BPF programs: run it as root, "
             "e.g. with sudo"
         )
-    rows: list[Row] = []
+    facts, results = machine_facts(), list[Result]()
     interrupted, start = False, time.monotonic()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with priority.raised(), set_up() as machine:
             for case in cases:
                 begins(case)
-                rows += case.measure(machine, effort)
+                results.append(case.measure(machine, effort))
+    except Failed as error:
+        raise Unsupported(f"the benchmark could not be set up: {error}") from error
     except KeyboardInterrupt:
         interrupted = True
     finally:
         signal.signal(signal.SIGTERM, before)
-    return Run(rows, time.monotonic() - start, interrupted)
+    return Report(facts, results, effort, time.monotonic() - start, interrupted)

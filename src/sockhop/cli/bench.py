@@ -1,15 +1,11 @@
 """``sockhop bench``."""
 
-import os
-
 import click
 
-from sockhop.bench import report, running
+from sockhop.bench import running, table
 from sockhop.bench.comparison import QUICK, Effort
 from sockhop.cli import exits, output
 from sockhop.cli.options import json_option
-
-INTERRUPTED = 130
 
 
 @click.command()
@@ -19,27 +15,16 @@ INTERRUPTED = 130
 @json_option
 def command(only_list: bool, only: str | None, quick: bool, as_json: bool) -> int:
     """Measure TCP, hops and Unix sockets side by side on this machine."""
-    chosen = running.choose(only)
+    chosen = running.choose(only, quick)
     if not chosen:
         output.message(f"no case matches {only!r}: `sockhop bench --list` has their names")
         return exits.USAGE
     if only_list:
         click.echo("\n".join(case.name for case in chosen))
         return exits.OK
-    facts = report.machine_facts()
-    if os.getloadavg()[0] > report.BUSY:
-        output.message(f"this machine is busy (load {os.getloadavg()[0]:.2f}): expect wide intervals")
-    run = running.measure(
-        chosen,
-        QUICK if quick else Effort(),
-        lambda case: output.message(f"measuring {case.name}: {case.title}"),
-    )
-    if run.interrupted:
-        output.message("interrupted: what was measured so far")
+    found = running.measure(chosen, QUICK if quick else Effort(), lambda case: output.message(case.name))
     if as_json:
-        output.data(report.as_json(run.rows, facts, run.seconds))
+        output.data(found.as_json())
     else:
-        report.show(run.rows, facts, run.seconds)
-    if run.interrupted:
-        return INTERRUPTED
-    return exits.FAILED if any(row.verdict == "failed" for row in run.rows) else exits.OK
+        table.show(found)
+    return exits.OK

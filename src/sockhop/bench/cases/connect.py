@@ -1,31 +1,27 @@
-"""Connections of one request each, in scope: what putting a pair of sockets into the map costs."""
+"""Connections of a request or none: what putting two sockets into the map costs, and what auto mode spares."""
 
-from sockhop.bench.arms import Arm, Sent, Session
-from sockhop.bench.comparison import Comparison, Effort
-from sockhop.bench.machine import Machine, Place
-from sockhop.bench.processes import ask_numbers, serving
+from sockhop.bench.cases.native import Native
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.figures import NEVER_SLOWER
 
-PORT = 5007
+TITLES = {0: "connect and close", 1: "connect, 1 B there and back, close"}
 
 
-def connections_a_second(machine: Machine, effort: Effort, arm: Arm, session: Session) -> float:
-    """Connect, one byte there, one back, close."""
-    place = Place(session.cgroup, machine.near, "0")
-    program, address = machine.program("connect"), arm.address(PORT)
-    times = (str(effort.warm_ms), str(effort.run_ms))
-    with serving(place, program, "serve", address):
-        numbers = ask_numbers(place, program, "ask", address, "1", *times)
-        session.prove(Sent(numbers["messages"]))
-    return numbers["connections"] / numbers["seconds"]
+def sample(exchanges: int) -> Native:
+    """What measures it. Without a message there is nothing that could hop."""
+    return Native("connect", ("--exchanges", str(exchanges)), most=0.9 if exchanges else 0.0)
 
 
 CASES = [
     Comparison(
-        name="connect",
-        title="connect, 1 B there and back, close",
-        unit="/s",
-        arms=("tcp", "hop"),
-        sample=connections_a_second,
-        ratios=[("hop", "tcp", None)],
+        name=f"connect-{exchanges}",
+        title=title,
+        group="short connections",
+        arms=("tcp", "hop", "auto"),
+        sample=sample(exchanges),
+        ratios=[Ratio("auto", "tcp", NEVER_SLOWER), Ratio("hop", "tcp")],
+        quick=exchanges == 1,
+        rounds=1.5,
     )
+    for exchanges, title in TITLES.items()
 ]

@@ -3,83 +3,76 @@
 In each arm a first run gives the classes what they learn from, and is not measured.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
-from pathlib import Path
 
-from sockhop.bench.arms import Arm, Hop, HopSession, Sent, Session, arm
-from sockhop.bench.cases import connect, nginx, postgres, redis, rr
-from sockhop.bench.comparison import QUICK, Comparison, Effort
+from sockhop.bench import sizes
+from sockhop.bench.arms import Arm, Hop, Session, UntouchedSession, arm
+from sockhop.bench.cases import connect, nginx, postgres, redis, rr, wrk
+from sockhop.bench.comparison import Comparison, Effort, Ratio, native
+from sockhop.bench.figures import Wanted
 from sockhop.bench.machine import Machine
+from sockhop.bench.sample import Sample
 
-Sample = Callable[[Machine, Effort, Arm, Session], float]
-
-LESSON = dataclasses.replace(QUICK, requests=2_000)
-
-
-@dataclasses.dataclass(frozen=True)
-class Lesson:
-    """A run from which nothing is asked."""
-
-    cgroup: Path
-
-    def prove(self, sent: Sent) -> None:
-        """Nothing."""
+Measure = Callable[[Machine, Effort, Arm, Session], Sample]
 
 
-@dataclasses.dataclass(frozen=True)
-class KeptSession(HopSession):
-    """Auto mode with a service that must stay on the stack."""
-
-    def prove(self, sent: Sent) -> None:  # noqa: ARG002
-        """Nothing was taken in."""
-        self.prove_untouched()
-
-
-def with_auto(machine: Machine, name: str) -> Arm:
-    """The arms of the others, and ``auto``; ``kept`` is the same where nothing may hop."""
+def with_learning(machine: Machine, name: str) -> Arm:
+    """``auto`` must hop, and ``kept`` is the same where nothing may."""
     if name == "auto":
-        return Hop(machine, name, mode="auto")
-    return Hop(machine, name, mode="auto", session=KeptSession) if name == "kept" else arm(machine, name)
-
-
-def after_a_lesson(sample: Sample, machine: Machine, effort: Effort, arm: Arm, session: Session) -> float:
-    """The sample's second run."""
-    sample(machine, LESSON, arm, Lesson(session.cgroup))
-    return sample(machine, effort, arm, session)
+        return Hop(machine, name, learns=True)
+    return Hop(machine, name, UntouchedSession, learns=True) if name == "kept" else arm(machine, name)
 
 
 def case(
-    name: str, title: str, sample: Sample, ours: str, theirs: str, wanted: float, rounds: float = 1.0
+    name: str,
+    title: str,
+    sample: Measure,
+    ours: str,
+    theirs: str,
+    wanted: float,
+    rounds: float = 0.6,
+    lasts: Callable[[Effort], float] = native,
 ) -> Comparison:
+    """One cell."""
     return Comparison(
         name=f"learned-{name}",
         title=f"{title}, learned",
-        unit="/s",
+        group="auto mode",
         arms=(theirs, ours),
-        sample=functools.partial(after_a_lesson, sample),
-        ratios=[(ours, theirs, wanted)],
-        make=with_auto,
+        sample=sample,
+        ratios=[Ratio(ours, theirs, Wanted(wanted))],
+        make=with_learning,
         rounds=rounds,
+        lasts=lasts,
     )
 
 
 CASES = [
     *(
         case(
-            f"rr-{size}",
-            f"request/response {rr.SIZES[size]}",
-            functools.partial(rr.round_trips, size),
-            "auto",
-            "hop",
-            0.98,
-            rounds=3.0,
+            f"rr-{size}", f"request/response {sizes.words(size)}", rr.sample(size), "auto", "hop", 0.98, rounds=2.0
         )
-        for size in ("1", "16384")
+        for size in ("1", "16K")
     ),
-    case("redis", "redis GET", functools.partial(redis.requests_a_second, "get", "0,0"), "auto", "hop", 0.97),
-    case("nginx", "nginx to nginx", functools.partial(nginx.requests_a_second, "0"), "auto", "hop", 0.97),
-    case("postgres", "pgbench reads", postgres.transactions_a_second, "auto", "hop", 0.97),
-    case("connect", "connect, 1 B, close", connect.connections_a_second, "kept", "tcp", 0.98),
+    case("redis", "redis GET", functools.partial(redis.requests, "get", 50, 1, "1cpu"), "auto", "hop", 0.97),
+    case(
+        "nginx",
+        "nginx to nginx",
+        functools.partial(nginx.requests, "1K", True, "1cpu"),
+        "auto",
+        "hop",
+        0.97,
+        lasts=wrk.seconds,
+    ),
+    case(
+        "pgbench",
+        "pgbench reads",
+        functools.partial(postgres.transactions, "select", 8, "prepared"),
+        "auto",
+        "hop",
+        0.97,
+        lasts=wrk.seconds,
+    ),
+    case("connect", "connect, 1 B, close", connect.sample(1), "kept", "tcp", 0.98, rounds=1.5),
 ]

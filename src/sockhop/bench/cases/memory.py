@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sockhop.bench import idle
 from sockhop.bench.arms import Arm, Hop, Plain, Sent
-from sockhop.bench.comparison import Effort
+from sockhop.bench.comparison import Effort, Result
 from sockhop.bench.figures import Row, Wanted, summarise
 from sockhop.bench.machine import Failed, Machine
 
@@ -40,8 +40,17 @@ class Memory:
 
     name = "memory"
     title = "idle socket"
+    quick = False
 
-    def measure(self, machine: Machine, effort: Effort) -> list[Row]:
+    def seconds(self, effort: Effort) -> float:
+        """How long it is going to take."""
+        return 2 * (min(ROUNDS, effort.rounds) + 1) * (1 + effort.idle / 5_000)
+
+    def measure(self, machine: Machine, effort: Effort) -> Result:
+        """Weigh both."""
+        return Result(self.name, self.title, "memory", self._rows(machine, effort))
+
+    def _rows(self, machine: Machine, effort: Effort) -> list[Row]:
         """Rows for TCP's own, for what hopping adds, and for the fixed part spread over its capacity."""
         turns: list[tuple[Weight, Weight]] = []
         try:

@@ -1,17 +1,21 @@
-"""wrk to nginx to nginx: a small file through a reverse proxy that keeps its upstream connections."""
+"""wrk to nginx, and through a reverse proxy that keeps its upstream connections to another nginx."""
 
 import functools
-import re
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sockhop.bench.arms import Arm, Sent, Session
-from sockhop.bench.comparison import Comparison, Effort
-from sockhop.bench.machine import LOCAL, Failed, Machine, Place
-from sockhop.bench.processes import ask, serving
+from sockhop.bench import sizes
+from sockhop.bench.arms import Arm, Session
+from sockhop.bench.cases import wrk
+from sockhop.bench.cases.native import CPUS, IN_WORDS
+from sockhop.bench.comparison import Comparison, Effort, Ratio
+from sockhop.bench.figures import NEVER_SLOWER, Wanted
+from sockhop.bench.machine import LOCAL, Machine, Place
+from sockhop.bench.processes import serving
+from sockhop.bench.sample import Sample
 
 FRONT, BACK = 5004, 5005
-BYTES = 1024
 
 COMMON = """
 daemon off; worker_processes 1; error_log stderr notice; pid {directory}/pid;
@@ -29,48 +33,62 @@ PROXY = """upstream origin {{ server {host}:{back}; keepalive 64; keepalive_requ
     location / {{ proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}"""
 
 
-def configure(directory: Path, server: str, port: int) -> str:
-    """Write the configuration of one nginx and return its path."""
+@contextmanager
+def running(machine: Machine, place: Place, server: str, port: int, back: int = 0) -> Iterator[None]:
+    """An nginx with one worker that is an ORIGIN, or a PROXY of what listens at ``back``. Raises Failed."""
+    directory = machine.scratch / f"nginx-{port}"
     directory.mkdir(exist_ok=True)
-    (directory / "file").write_bytes(b"x" * BYTES)
-    server = server.format(host=LOCAL, port=port, back=BACK, directory=directory)
+    write_bodies(directory)
     path = directory / "nginx.conf"
+    server = server.format(host=LOCAL, port=port, back=back, directory=directory)
     path.write_text(COMMON.format(directory=directory, server=server))
-    return str(path)
+    # Its own user could not read our temporary directory.
+    argv = [machine.program("nginx"), "-e", "stderr", "-g", "user root;", "-c", str(path)]
+    with serving(place, *argv, ready="start worker process "):
+        yield
 
 
-def requests_a_second(cpus: str, machine: Machine, _effort: Effort, _arm: Arm, session: Session) -> float:
-    """Requests a second that wrk counted; any that failed fails the measurement."""
-    nginx, wrk = machine.program("nginx"), machine.program("wrk")
-    origin = configure(machine.scratch / "origin", ORIGIN, BACK)
-    proxy = configure(machine.scratch / "proxy", PROXY, FRONT)
-    place = Place(session.cgroup, machine.near, cpus)
+def write_bodies(directory: Path) -> None:
+    """A file for each size that is asked for."""
+    for size in wrk.BODIES:
+        path = directory / size
+        if not path.exists():
+            path.write_bytes(b"x" * sizes.count(size))
+
+
+def requests(
+    size: str, proxied: bool, cpus: str, machine: Machine, _effort: Effort, _arm: Arm, session: Session
+) -> Sample:
+    """Requests a second for a body of ``size``."""
+    place = Place(session.cgroup, machine.near, CPUS[cpus])
     with ExitStack() as stack:
-        for config in (origin, proxy):
-            # Its own user could not read our temporary directory.
-            argv = [nginx, "-e", "stderr", "-g", "user root;", "-c", config]
-            stack.enter_context(serving(place, *argv, ready="start worker process "))
-        said = ask(place, wrk, "-t1", "-c32", "-d1", f"http://{LOCAL}:{FRONT}/file")
-        if "Non-2xx" in said or "Socket errors" in said:
-            raise Failed(f"wrk: {said}")
-        done = re.search(r"(\d+) requests in", said)
-        rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-        if not done or not rate:
-            raise Failed(f"wrk printed no result: {said!r}")
-        # Request and response, twice: to the proxy and to the origin.
-        session.prove(Sent(4 * float(done[1])))
-    return float(rate[1])
+        stack.enter_context(running(machine, place, ORIGIN, BACK))
+        if proxied:
+            stack.enter_context(running(machine, place, PROXY, FRONT, BACK))
+        return wrk.fetch(machine, session, place, FRONT if proxied else BACK, size, 2 if proxied else 1)
+
+
+def case(size: str, proxied: bool, cpus: str, wanted: Wanted = NEVER_SLOWER) -> Comparison:
+    """One cell."""
+    kind, way = ("proxied", "nginx to nginx") if proxied else ("direct", "nginx")
+    return Comparison(
+        name=f"nginx-{kind}-{size}-{cpus}",
+        title=f"{way}, {sizes.words(size)} file, {IN_WORDS[cpus]}",
+        group="web servers and proxies",
+        arms=("tcp", "hop"),
+        sample=functools.partial(requests, size, proxied, cpus),
+        ratios=[Ratio("hop", "tcp", wanted), Ratio("hop", "tcp", of="p99.9")],
+        quick=(size, proxied, cpus) == ("1K", True, "1cpu"),
+        rounds=0.6,
+        lasts=wrk.seconds,
+    )
 
 
 CASES = [
-    Comparison(
-        name=f"nginx-{where.partition(' ')[0]}",
-        title=f"nginx to nginx, 1 KB file, {where}",
-        unit="/s",
-        arms=("tcp", "hop"),
-        sample=functools.partial(requests_a_second, cpus),
-        ratios=[("hop", "tcp", 1.5)],
-        rounds=0.6,
-    )
-    for where, cpus in {"one CPU": "0", "two CPUs": "0,1"}.items()
+    *(case(size, False, "1cpu") for size in wrk.BODIES),
+    case("1K", True, "1cpu", Wanted(1.7)),
+    case("100K", True, "1cpu"),
+    case("10M", True, "1cpu", Wanted(1.3)),
+    case("1K", True, "2cpu"),
+    case("10M", True, "2cpu"),
 ]

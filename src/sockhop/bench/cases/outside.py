@@ -5,72 +5,65 @@ its ratio lies from 1 is the noise of this run.
 """
 
 import functools
+from dataclasses import dataclass
 
-from sockhop.bench.arms import Arm, Hop, HopSession, Plain, Session
-from sockhop.bench.comparison import Comparison, Effort
+from sockhop.bench import sizes
+from sockhop.bench.arms import Arm, Hop, Plain, Sent, Session, UntouchedSession
+from sockhop.bench.cases.native import times
+from sockhop.bench.comparison import Comparison, Effort, Ratio
+from sockhop.bench.figures import Wanted
 from sockhop.bench.machine import FAR, Machine, Place
-from sockhop.bench.processes import ask_numbers, serving
+from sockhop.bench.processes import ask, serving
+from sockhop.bench.sample import Sample
 
 PORT = 5006
 
 
 def make(machine: Machine, name: str) -> Arm:
     """``up`` watches the client's cgroup; any other arm is a cgroup with nothing attached."""
-    return Hop(machine) if name == "up" else Plain(machine, name)
+    return Hop(machine, name, UntouchedSession) if name == "up" else Plain(machine, name)
 
 
-def places(machine: Machine, session: Session) -> tuple[Place, Place]:
-    """The client's and the server's."""
-    return Place(session.cgroup, machine.near, "0"), Place(machine.child("elsewhere"), machine.far, "0")
+@dataclass(frozen=True)
+class Outside:
+    """One client in scope, and its server in neither its scope nor its namespace."""
 
+    program: str
+    options: tuple[str, ...]
 
-def round_trips(size: str, machine: Machine, effort: Effort, _arm: Arm, session: Session) -> float:
-    """Round trips a second over veth."""
-    near, far = places(machine, session)
-    program, address = machine.program("rr"), f"{FAR}:{PORT}"
-    times = (str(effort.warm_ms), str(effort.run_ms))
-    with serving(far, program, "serve", address, size):
-        numbers = ask_numbers(near, program, "ask", address, size, *times)
-    prove(session)
-    return numbers["trips"] / numbers["seconds"]
-
-
-def connections(machine: Machine, effort: Effort, _arm: Arm, session: Session) -> float:
-    """Connections a second, opened and closed with nothing sent."""
-    near, far = places(machine, session)
-    program, address = machine.program("connect"), f"{FAR}:{PORT}"
-    times = (str(effort.warm_ms), str(effort.run_ms))
-    with serving(far, program, "serve", address):
-        numbers = ask_numbers(near, program, "ask", address, "0", *times)
-    prove(session)
-    return numbers["connections"] / numbers["seconds"]
-
-
-def prove(session: Session) -> None:
-    """Raises Failed if sockhop was up and touched any of it."""
-    if isinstance(session, HopSession):
-        session.prove_untouched()
+    def __call__(self, machine: Machine, effort: Effort, arm: Arm, session: Session) -> Sample:
+        """Measure once. Raises Failed."""
+        near, far = Place(session.cgroup, machine.near, "0"), Place(machine.child("elsewhere"), machine.far, "0")
+        program, address = machine.program(self.program), arm.address(PORT, FAR)
+        with serving(far, program, "serve", address, *self.options):
+            numbers = ask(near, program, "ask", address, *self.options, *times(effort)).numbers()
+            session.prove(Sent.by(numbers))
+        # The server's part is in another cgroup.
+        return Sample.of(numbers, None)
 
 
 _common = functools.partial(
     Comparison,
-    unit="/s",
+    group="out of scope",
     arms=("down", "up", "again"),
-    ratios=[("up", "down", 0.98), ("again", "down", None)],
+    ratios=[Ratio("up", "down", Wanted(0.98)), Ratio("again", "down")],
     make=make,
     rounds=1.7,
 )
 
 CASES = [
-    _common(
-        name="outside-rr-1",
-        title="out of scope: request/response 1 B",
-        sample=functools.partial(round_trips, "1"),
+    *(
+        _common(
+            name=f"outside-rr-{size}",
+            title=f"out of scope: request/response {sizes.words(size)}",
+            sample=Outside("rr", ("--size", str(sizes.count(size)))),
+            quick=size == "1",
+        )
+        for size in ("1", "16K")
     ),
     _common(
-        name="outside-rr-16384",
-        title="out of scope: request/response 16 KB",
-        sample=functools.partial(round_trips, "16384"),
+        name="outside-connect",
+        title="out of scope: connect and close",
+        sample=Outside("connect", ("--exchanges", "0")),
     ),
-    _common(name="outside-connect", title="out of scope: connect and close", sample=connections),
 ]

@@ -1,42 +1,50 @@
-"""Request/response, both ends on one CPU.
+"""Request/response over one connection.
 
-Waking a second CPU takes so long in a virtual machine that it would hide everything else.
+Waking a second CPU takes so long in a virtual machine that it hides much else: targets are for one CPU.
 """
 
-import functools
+from sockhop.bench import sizes
+from sockhop.bench.arms import BULK, MOST
+from sockhop.bench.cases.native import IN_WORDS, Native
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.figures import NEVER_SLOWER, Wanted
 
-from sockhop.bench.arms import Arm, Sent, Session
-from sockhop.bench.comparison import Comparison, Effort
-from sockhop.bench.machine import Machine, Place
-from sockhop.bench.processes import ask_numbers, serving
-
-PORT = 5001
-SIZES = {"1": "1 B", "64": "64 B", "1024": "1 KB", "4096": "4 KB", "16384": "16 KB"}
+TARGETS = {"1": 1.6, "64": 1.6, "1K": 1.6, "16K": 1.5, "64K": 1.8}
+LARGE = 1 << 20
+QUICK = ("1", "16K")
 
 
-def round_trips(size: str, machine: Machine, effort: Effort, arm: Arm, session: Session) -> float:
-    """Round trips a second of messages of ``size`` bytes."""
-    place = Place(session.cgroup, machine.near, "0")
-    program, address = machine.program("rr"), arm.address(PORT)
-    with serving(place, program, "serve", address, size):
-        numbers = ask_numbers(place, program, "ask", address, size, str(effort.warm_ms), str(effort.run_ms))
-        session.prove(Sent.by(numbers))
-    return numbers["trips"] / numbers["seconds"]
+def sample(size: str, delay: str = "nodelay", cpus: str = "1cpu") -> Native:
+    """What measures it. A large message fills buffers, and what does not fit takes the stack."""
+    options = ("--size", str(sizes.count(size)), *(["--nagle"] if delay == "nagle" else []))
+    return Native("rr", options, cpus, most=MOST if sizes.count(size) < LARGE else BULK)
+
+
+def case(size: str, delay: str, cpus: str) -> Comparison:
+    """One cell; all arms on one CPU without Nagle's algorithm, where they can be told apart best."""
+    full = (delay, cpus) == ("nodelay", "1cpu")
+    wanted = Wanted(TARGETS[size]) if full and size in TARGETS else NEVER_SLOWER
+    ratios = [Ratio("hop", "tcp", wanted), Ratio("hop", "tcp", Wanted(1.0, at_least=False), of="p99.9")]
+    if full:
+        ratios += [
+            Ratio("hop", "unix", Wanted(1.05)),
+            Ratio("hop", "redirect", Wanted(0.98)),
+            Ratio("redirect", "tcp"),  # as far as sockmap can go on this machine
+        ]
+    return Comparison(
+        name=f"rr-{size}-{delay}-{cpus}",
+        title=f"request/response {sizes.words(size)}, {delay}, {IN_WORDS[cpus]}",
+        group="request/response",
+        arms=("tcp", "hop", "redirect", "unix") if full else ("tcp", "hop"),
+        sample=sample(size, delay, cpus),
+        ratios=ratios,
+        size=sizes.count(size),
+        quick=full and size in QUICK,
+    )
 
 
 CASES = [
-    Comparison(
-        name=f"rr-{size}",
-        title=f"request/response {label}",
-        unit="/s",
-        arms=("tcp", "hop", "redirect", "unix"),
-        sample=functools.partial(round_trips, size),
-        ratios=[
-            ("hop", "tcp", 1.5),
-            ("hop", "unix", 1.0),
-            ("hop", "redirect", 0.95),
-            ("redirect", "tcp", None),  # as far as sockmap can go on this machine
-        ],
-    )
-    for size, label in SIZES.items()
+    *(case(size, "nodelay", "1cpu") for size in ("1", "64", "1K", "16K", "64K", "1M", "4M")),
+    *(case(size, "nagle", "1cpu") for size in ("1", "1K", "64K")),
+    *(case(size, "nodelay", "2cpu") for size in ("1", "1K", "16K", "64K", "1M")),
 ]

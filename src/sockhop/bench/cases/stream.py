@@ -1,38 +1,48 @@
-"""One-way streams, an end on each CPU.
+"""One-way streams.
 
-Plain redirect is left out: it has no bounds, so its writer never waits for its reader.
+Plain redirect is left out: it has no bounds, so its writer never waits for its reader. Small writes of sockets
+with Nagle's algorithm are TCP's to join, and what is promised there is auto mode's.
 """
 
-import functools
+from sockhop.bench import sizes
+from sockhop.bench.arms import BULK
+from sockhop.bench.cases.native import IN_WORDS, Native
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.figures import NEVER_SLOWER, Wanted
 
-from sockhop.bench.arms import Arm, Sent, Session
-from sockhop.bench.comparison import Comparison, Effort
-from sockhop.bench.machine import Machine, Place
-from sockhop.bench.processes import ask_numbers, serving
-
-PORT = 5002
-SIZES = {"65536": "64 KB", "1048576": "1 MB"}
+LARGE = 64 << 10
+QUICK = ("1K", "64K", "1M")
 
 
-def bytes_a_second(size: str, machine: Machine, effort: Effort, arm: Arm, session: Session) -> float:
-    """Bytes read a second, written ``size`` at a time."""
-    program, address = machine.program("stream"), arm.address(PORT)
-    times = (str(effort.warm_ms), str(effort.run_ms))
-    with serving(Place(session.cgroup, machine.near, "1"), program, "sink", address, size):
-        numbers = ask_numbers(Place(session.cgroup, machine.near, "0"), program, "pour", address, size, *times)
-        # A full queue sends some of a stream through the stack, and that is right.
-        session.prove(Sent.by(numbers, most=0.5))
-    return numbers["bytes"] / numbers["seconds"]
+def sample(size: str, delay: str = "nodelay", cpus: str = "2cpu") -> Native:
+    """What measures it. A full queue sends some of a stream through the stack, and that is right."""
+    options = ("--size", str(sizes.count(size)), *(["--nagle"] if delay == "nagle" else []))
+    small = sizes.count(size) < LARGE
+    return Native("stream", options, cpus, most=0.0 if small and delay == "nagle" else BULK, directions=1)
+
+
+def case(size: str, delay: str, cpus: str) -> Comparison:
+    """One cell."""
+    large, nagle = sizes.count(size) >= LARGE, delay == "nagle"
+    wanted = Wanted(1.6) if large else NEVER_SLOWER
+    extra = "auto" if nagle else "unix"
+    hop = Ratio("hop", "tcp", None if nagle and not large else wanted)
+    other = Ratio("auto", "tcp", NEVER_SLOWER) if nagle else Ratio("hop", "unix")
+    return Comparison(
+        name=f"stream-{size}-{delay}-{cpus}",
+        title=f"stream of {sizes.words(size)} writes, {delay}, {IN_WORDS[cpus]}",
+        group="streams",
+        unit="B/s",
+        arms=("tcp", "hop", extra),
+        sample=sample(size, delay, cpus),
+        ratios=[hop, other],
+        size=sizes.count(size),
+        quick=(delay, cpus) == ("nodelay", "2cpu") and size in QUICK,
+    )
 
 
 CASES = [
-    Comparison(
-        name=f"stream-{size}",
-        title=f"stream of {label} writes",
-        unit="B/s",
-        arms=("tcp", "hop", "unix"),
-        sample=functools.partial(bytes_a_second, size),
-        ratios=[("hop", "tcp", None), ("hop", "unix", None)],
-    )
-    for size, label in SIZES.items()
+    *(case(size, "nodelay", "2cpu") for size in ("1", "64", "1K", "16K", "64K", "256K", "1M", "4M")),
+    *(case(size, "nagle", "2cpu") for size in ("1", "64", "1K", "16K", "64K", "1M")),
+    *(case(size, "nodelay", "1cpu") for size in ("1K", "64K", "1M")),
 ]

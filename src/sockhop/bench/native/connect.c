@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Connection set-up: connect, exchange EXCHANGES single bytes each way, close; one after the other.
+ * Connection set-up: connect, exchange single bytes, close; one after the other.
  *
- *   connect serve ADDRESS                             until killed
- *   connect ask   ADDRESS EXCHANGES WARM_MS RUN_MS    prints {"messages", "connections", "seconds"}
+ *   connect serve ADDRESS                        until killed
+ *   connect ask   ADDRESS --exchanges COUNT
  */
-#include "net.h"
+#include "histogram.h"
+#include "options.h"
 
-static void serve(const struct address *address)
+static void serve(const struct options *options)
 {
-	int server = open_server(address);
+	int server = open_server(&options->address);
 	char byte;
 
 	for (;;) {
-		int fd = accept_client(server, address);
+		int fd = accept_client(server, &options->address);
 
 		while (read_all(fd, &byte, 1))
 			write_all(fd, &byte, 1);
@@ -21,44 +22,46 @@ static void serve(const struct address *address)
 	}
 }
 
-static uint64_t connect_for(const struct address *address, int exchanges, uint64_t ns)
+static uint64_t connect_for(const struct options *options, uint64_t ns, struct histogram *durations)
 {
-	uint64_t count = 0, end = now_ns() + ns;
+	uint64_t count = 0, start = now_ns(), end = start + ns;
 	char byte = 0;
 
 	do {
-		int fd = open_client(address);
+		int fd = open_client(&options->address);
 
-		for (int i = 0; i < exchanges; i++) {
+		for (int i = 0; i < options->exchanges; i++) {
 			write_all(fd, &byte, 1);
 			if (!read_all(fd, &byte, 1))
 				errx(1, "the server closed");
 		}
 		close(fd);
+
+		uint64_t now = now_ns();
+
+		record(durations, now - start);
+		start = now;
 		count++;
-	} while (now_ns() < end);
+	} while (start < end);
 	return count;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc < 3)
-		errx(2, "usage: connect serve|ask ADDRESS [EXCHANGES WARM_MS RUN_MS]");
+	static struct histogram ignored, durations;
+	struct options options = parse_options(argc, argv, "serve|ask");
 
-	struct address address = parse_address(argv[2]);
+	if (is_role(&options, "serve"))
+		serve(&options);
 
-	if (strcmp(argv[1], "serve") == 0)
-		serve(&address);
-	if (argc != 6)
-		errx(2, "ask needs EXCHANGES, WARM_MS and RUN_MS");
-
-	int exchanges = atoi(argv[3]);
-	uint64_t warm = connect_for(&address, exchanges, strtoull(argv[4], NULL, 10) * 1000000);
+	uint64_t warm = connect_for(&options, options.warm_ns, &ignored);
 	uint64_t start = now_ns();
-	uint64_t count = connect_for(&address, exchanges, strtoull(argv[5], NULL, 10) * 1000000);
+	uint64_t count = connect_for(&options, options.run_ns, &durations);
 	uint64_t ns = now_ns() - start;
 
-	printf("{\"messages\": %llu, \"connections\": %llu, \"seconds\": %.9f}\n",
-	       2ull * exchanges * (warm + count), (unsigned long long)count, ns / 1e9);
+	printf("{\"messages\": %llu, \"done\": %llu, \"seconds\": %.9f, ", 2ull * options.exchanges * (warm + count),
+	       (unsigned long long)count, ns / 1e9);
+	print_histogram(&durations);
+	puts("}");
 	return 0;
 }

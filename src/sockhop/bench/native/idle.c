@@ -3,20 +3,11 @@
  * Many connections that do nothing, to weigh them.
  *
  *   idle serve ADDRESS            accepts and keeps everything; answers the first byte of each; until killed
- *   idle hold  ADDRESS COUNT      opens COUNT, one byte there and back on each, prints "holding", waits for
+ *   idle hold  ADDRESS --connections COUNT
+ *                                 opens COUNT, one byte there and back on each, prints "holding", waits for
  *                                 the end of its stdin, and resets them all (a TIME_WAIT would weigh too)
  */
-#include "net.h"
-#include <sys/resource.h>
-
-static void raise_limit(void)
-{
-	struct rlimit limit;
-
-	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
+#include "options.h"
 
 static void serve(const struct address *address)
 {
@@ -52,16 +43,11 @@ static void hold(const struct address *address, long count)
 
 int main(int argc, char **argv)
 {
-	if (argc < 3)
-		errx(2, "usage: idle serve|hold ADDRESS [COUNT]");
-
-	struct address address = parse_address(argv[2]);
+	struct options options = parse_options(argc, argv, "serve|hold");
 
 	raise_limit();
-	if (strcmp(argv[1], "serve") == 0)
-		serve(&address);
-	if (argc != 4)
-		errx(2, "hold needs COUNT");
-	hold(&address, atol(argv[3]));
+	if (is_role(&options, "serve"))
+		serve(&options.address);
+	hold(&options.address, options.connections);
 	return 0;
 }

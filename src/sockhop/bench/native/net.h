@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the measuring programs share: one way to listen, connect and tell the time for every arm, so that
- * arms differ in nothing but the address they are given: "127.0.0.1:5000" or "unix:/tmp/x".
+ * arms differ in nothing but the address they are given: "127.0.0.1:5000", "[::1]:5000" or "unix:/tmp/x".
  */
 #pragma once
 
@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -23,6 +24,7 @@ struct address {
 	struct sockaddr_storage storage;
 	socklen_t length;
 	int is_tcp;
+	int nodelay;
 };
 
 static inline struct address parse_address(const char *text)
@@ -40,20 +42,32 @@ static inline struct address parse_address(const char *text)
 		return address;
 	}
 
-	struct sockaddr_in *ip = (struct sockaddr_in *)&address.storage;
-	char host[64];
 	const char *colon = strrchr(text, ':');
+	char host[64];
 
 	if (!colon || (size_t)(colon - text) >= sizeof(host))
-		errx(2, "%s: not HOST:PORT or unix:PATH", text);
+		errx(2, "%s: not HOST:PORT, [HOST]:PORT or unix:PATH", text);
 	memcpy(host, text, colon - text);
 	host[colon - text] = 0;
-	ip->sin_family = AF_INET;
-	ip->sin_port = htons(atoi(colon + 1));
-	if (inet_pton(AF_INET, host, &ip->sin_addr) != 1)
-		errx(2, "%s: not an IPv4 address", text);
-	address.length = sizeof(*ip);
 	address.is_tcp = 1;
+	if (host[0] == '[') {
+		struct sockaddr_in6 *ip = (struct sockaddr_in6 *)&address.storage;
+
+		host[strcspn(host, "]")] = 0;
+		ip->sin6_family = AF_INET6;
+		ip->sin6_port = htons(atoi(colon + 1));
+		address.length = sizeof(*ip);
+		if (inet_pton(AF_INET6, host + 1, &ip->sin6_addr) != 1)
+			errx(2, "%s: not an IPv6 address", text);
+	} else {
+		struct sockaddr_in *ip = (struct sockaddr_in *)&address.storage;
+
+		ip->sin_family = AF_INET;
+		ip->sin_port = htons(atoi(colon + 1));
+		address.length = sizeof(*ip);
+		if (inet_pton(AF_INET, host, &ip->sin_addr) != 1)
+			errx(2, "%s: not an IPv4 address", text);
+	}
 	return address;
 }
 
@@ -61,8 +75,18 @@ static inline void set_nodelay(int fd, const struct address *address)
 {
 	int on = 1;
 
-	if (address->is_tcp && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
+	if (address->nodelay && address->is_tcp && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)))
 		err(1, "TCP_NODELAY");
+}
+
+/* As many descriptors as this process may have. */
+static inline void raise_limit(void)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* Listens and says so on stdout, which is what the runner waits for. */

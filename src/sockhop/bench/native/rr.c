@@ -1,63 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Request/response: one message of SIZE bytes there, one back, blocking, one connection.
+ * Request/response: one message there, one back, blocking, one connection.
  *
- *   rr serve ADDRESS SIZE                     echoes whole messages, one client at a time, until killed
- *   rr ask   ADDRESS SIZE WARM_MS RUN_MS      prints {"messages", "seconds", "tcp_bytes_sent", "bytes_sent"}
+ *   rr serve ADDRESS --size BYTES     echoes whole messages, one client at a time, until killed
+ *   rr ask   ADDRESS --size BYTES     or --request TEXT --answer BYTES, of a server that is not ours
  */
-#include "net.h"
+#include "histogram.h"
+#include "options.h"
 
-static void serve(const struct address *address, char *buffer, size_t size)
+static void serve(const struct options *options)
 {
-	int server = open_server(address);
+	int server = open_server(&options->address);
+	char *buffer = make_buffer(options, 0);
 
 	for (;;) {
-		int fd = accept_client(server, address);
+		int fd = accept_client(server, &options->address);
 
-		while (read_all(fd, buffer, size))
-			write_all(fd, buffer, size);
+		while (read_all(fd, buffer, options->size))
+			write_all(fd, buffer, options->size);
 		close(fd);
 	}
 }
 
-/* Round trips made in a time, which is looked at only every 16th so that the clock costs nothing. */
-static uint64_t ask_for(int fd, char *buffer, size_t size, uint64_t ns)
+/* Round trips made in a time. The clock is read once for each: its end is the beginning of the next. */
+static uint64_t ask_for(const struct options *options, int fd, char *buffer, uint64_t ns, struct histogram *durations)
 {
-	uint64_t count = 0, end = now_ns() + ns;
+	const char *request = options->request ? options->request : buffer;
+	uint64_t count = 0, start = now_ns(), end = start + ns;
 
 	do {
-		for (int i = 0; i < 16; i++) {
-			write_all(fd, buffer, size);
-			if (!read_all(fd, buffer, size))
-				errx(1, "the server closed");
-		}
-		count += 16;
-	} while (now_ns() < end);
+		write_all(fd, request, options->size);
+		if (!read_all(fd, buffer, options->answer))
+			errx(1, "the server closed");
+
+		uint64_t now = now_ns();
+
+		record(durations, now - start);
+		start = now;
+		count++;
+	} while (start < end);
 	return count;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc < 4)
-		errx(2, "usage: rr serve|ask ADDRESS SIZE [WARM_MS RUN_MS]");
+	static struct histogram ignored, durations;
+	struct options options = parse_options(argc, argv, "serve|ask");
 
-	struct address address = parse_address(argv[2]);
-	size_t size = strtoul(argv[3], NULL, 10);
-	char *buffer = calloc(1, size);
+	if (is_role(&options, "serve"))
+		serve(&options);
 
-	if (strcmp(argv[1], "serve") == 0)
-		serve(&address, buffer, size);
-	if (argc != 6)
-		errx(2, "ask needs WARM_MS and RUN_MS");
-
-	int fd = open_client(&address);
-	uint64_t warm = ask_for(fd, buffer, size, strtoull(argv[4], NULL, 10) * 1000000);
+	int fd = open_client(&options.address);
+	char *buffer = make_buffer(&options, 0);
+	uint64_t warm = ask_for(&options, fd, buffer, options.warm_ns, &ignored);
 	uint64_t start = now_ns();
-	uint64_t trips = ask_for(fd, buffer, size, strtoull(argv[5], NULL, 10) * 1000000);
+	uint64_t trips = ask_for(&options, fd, buffer, options.run_ns, &durations);
 	uint64_t ns = now_ns() - start;
 
-	printf("{\"messages\": %llu, \"trips\": %llu, \"seconds\": %.9f, \"bytes_sent\": %llu, \"tcp_bytes_sent\": %lld}\n",
+	printf("{\"messages\": %llu, \"done\": %llu, \"seconds\": %.9f, \"bytes_sent\": %llu, \"tcp_bytes_sent\": %lld, ",
 	       2ull * (warm + trips), (unsigned long long)trips, ns / 1e9,
-	       (unsigned long long)(warm + trips) * size, tcp_bytes_sent(fd, &address));
+	       (unsigned long long)(warm + trips) * options.size, tcp_bytes_sent(fd, &options.address));
+	print_histogram(&durations);
+	puts("}");
 	return 0;
 }

@@ -1,85 +1,69 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One-way stream of writes of SIZE bytes, read with a buffer of the same size.
+ * One-way stream of writes of SIZE bytes, read with a buffer of 64 KB or, for longer writes, their size.
  *
- *   stream sink ADDRESS SIZE                  reads, until killed
- *   stream pour ADDRESS SIZE WARM_MS RUN_MS   prints {"messages", "bytes", "seconds", "bytes_sent", "tcp_bytes_sent"}
+ *   stream serve ADDRESS --size BYTES     reads, until killed
+ *   stream ask   ADDRESS --size BYTES     writes
  *
- * A burst is announced by its length and answered by one byte when the last byte was *read*, so bytes that
- * still lie in a buffer never count as transferred. The length of the measured burst follows from the
- * speed of the first, so that every arm runs for about the same time.
+ * The writer begins with the moments between which bytes count, and the reader counts those that it has
+ * *read* between them: what still lies in a buffer was not transferred. Both have the clock of one kernel.
  */
-#include "net.h"
+#include "options.h"
 
-static void sink(const struct address *address, char *buffer, size_t size)
+#define LEAST (64 << 10)
+
+struct window {
+	uint64_t from, to; /* of now_ns() */
+};
+
+static void serve(const struct options *options)
 {
-	int server = open_server(address);
+	int server = open_server(&options->address);
+	size_t size = options->size > LEAST ? options->size : LEAST;
+	char *buffer = make_buffer(options, LEAST);
 
 	for (;;) {
-		int fd = accept_client(server, address);
-		uint64_t left;
+		int fd = accept_client(server, &options->address);
+		struct window window;
+		uint64_t count = 0;
+		ssize_t n;
 
-		while (read_all(fd, (char *)&left, sizeof(left))) {
-			while (left) {
-				ssize_t n = read(fd, buffer, left < size ? left : size);
+		if (!read_all(fd, (char *)&window, sizeof(window)))
+			errx(1, "the writer closed");
+		while ((n = read(fd, buffer, size)) > 0) {
+			uint64_t now = now_ns();
 
-				if (n <= 0)
-					err(1, "read");
-				left -= n;
-			}
-			write_all(fd, "", 1);
+			if (now >= window.from && now < window.to)
+				count += n;
 		}
+		if (n < 0)
+			err(1, "read");
+		write_all(fd, (char *)&count, sizeof(count));
 		close(fd);
-	}
-}
-
-static uint64_t pour(int fd, char *buffer, size_t size, uint64_t writes)
-{
-	uint64_t length = writes * size, start = now_ns();
-	char answer;
-
-	write_all(fd, (char *)&length, sizeof(length));
-	for (uint64_t i = 0; i < writes; i++)
-		write_all(fd, buffer, size);
-	if (!read_all(fd, &answer, 1))
-		errx(1, "the sink closed");
-	return now_ns() - start;
-}
-
-/* Grows the burst until it lasts the wanted time; returns how many writes last about as long. */
-static uint64_t calibrate(int fd, char *buffer, size_t size, uint64_t warm_ns, uint64_t run_ns, uint64_t *total)
-{
-	for (uint64_t writes = 16;; writes *= 2) {
-		uint64_t ns = pour(fd, buffer, size, writes);
-
-		*total += writes;
-		if (ns >= warm_ns)
-			return writes * run_ns / ns + 1;
 	}
 }
 
 int main(int argc, char **argv)
 {
-	if (argc < 4)
-		errx(2, "usage: stream sink|pour ADDRESS SIZE [WARM_MS RUN_MS]");
+	struct options options = parse_options(argc, argv, "serve|ask");
 
-	struct address address = parse_address(argv[2]);
-	size_t size = strtoul(argv[3], NULL, 10);
-	char *buffer = calloc(1, size);
+	if (is_role(&options, "serve"))
+		serve(&options);
 
-	if (strcmp(argv[1], "sink") == 0)
-		sink(&address, buffer, size);
-	if (argc != 6)
-		errx(2, "pour needs WARM_MS and RUN_MS");
+	int fd = open_client(&options.address);
+	char *buffer = make_buffer(&options, 0);
+	uint64_t from = now_ns() + options.warm_ns, count, writes = 0;
+	struct window window = {.from = from, .to = from + options.run_ns};
 
-	int fd = open_client(&address);
-	uint64_t total = 0;
-	uint64_t writes = calibrate(fd, buffer, size, strtoull(argv[4], NULL, 10) * 1000000,
-				    strtoull(argv[5], NULL, 10) * 1000000, &total);
-	uint64_t ns = pour(fd, buffer, size, writes);
+	write_all(fd, (char *)&window, sizeof(window));
+	for (; now_ns() < window.to; writes++)
+		write_all(fd, buffer, options.size);
 
-	printf("{\"messages\": %llu, \"bytes\": %llu, \"seconds\": %.9f, \"bytes_sent\": %llu, \"tcp_bytes_sent\": %lld}\n",
-	       (unsigned long long)(total + writes), (unsigned long long)(writes * size), ns / 1e9,
-	       (unsigned long long)(total + writes) * size, tcp_bytes_sent(fd, &address));
+	shutdown(fd, SHUT_WR);
+	if (!read_all(fd, (char *)&count, sizeof(count)))
+		errx(1, "the reader closed");
+	printf("{\"messages\": %llu, \"done\": %llu, \"seconds\": %.9f, \"bytes_sent\": %llu, \"tcp_bytes_sent\": %lld}\n",
+	       (unsigned long long)writes, (unsigned long long)count, options.run_ns / 1e9,
+	       (unsigned long long)writes * options.size, tcp_bytes_sent(fd, &options.address));
 	return 0;
 }

@@ -1,0 +1,78 @@
+"""The results as tables for a terminal."""
+
+import sys
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from sockhop.bench import details, units
+from sockhop.bench.report import Report
+
+COLOURS = {"met": "green", "missed": "red", "noisy": "yellow", "failed": "bold red", "": ""}
+
+
+def show(report: Report) -> None:
+    """Print the ratios, what each arm is like, why anything failed, and the machine."""
+    # A file or a pipe has no width of its own, and must not cut the table.
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
+    console.print(_ratios(report))
+    if any(result.arms for result in report.results):
+        console.print(_details(report))
+    for row in report.rows:
+        if row.failed is not None:
+            console.print(f"{row.key} failed: {row.failed}", style="red")
+    console.print(report.summary())
+    if advice := report.advice():
+        console.print(advice, style="yellow")
+    told = ", ".join(f"{name} {value}" for name, value in report.facts.items())
+    console.print(f"{told} ({report.seconds:.0f} s)")
+
+
+def _ratios(report: Report) -> Table:
+    """A line a row."""
+    grid = _grid("medians of per-round ratios, with their 95 % intervals")
+    for name in ("measured", "versus"):
+        grid.add_column(name, no_wrap=True)
+    for name in ("ours", "theirs", "result", "95 %", "wanted"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("", no_wrap=True)
+    for results in report.groups.values():
+        grid.add_section()
+        for result in results:
+            title = ""
+            for row in result.rows:
+                rates = [units.quantity(rate, row.rate_unit) for rate in row.rates or ()] or ["", ""]
+                value = "" if row.value is None else units.quantity(row.value, row.unit)
+                grid.add_row(
+                    "" if row.title == title else row.title,
+                    row.versus,
+                    *rates,
+                    value,
+                    units.interval(row),
+                    units.target(row),
+                    units.verdict(row),
+                    style=COLOURS[row.verdict] if row.verdict in ("missed", "noisy", "failed") else "",
+                )
+                title = row.title
+    return grid
+
+
+def _details(report: Report) -> Table:
+    """A line an arm."""
+    grid = _grid("each arm: medians of its samples")
+    for name in ("measured", "arm"):
+        grid.add_column(name, no_wrap=True)
+    for name in details.COLUMNS:
+        grid.add_column(name, justify="right", no_wrap=True)
+    for results in report.groups.values():
+        grid.add_section()
+        for result in results:
+            for number, arm in enumerate(result.arms):
+                cells = details.cells(result, arm)
+                grid.add_row("" if number else result.case, arm.arm, *cells)
+    return grid
+
+
+def _grid(title: str) -> Table:
+    return Table(title=title, box=box.SIMPLE, title_justify="left")
