@@ -28,6 +28,7 @@ class Report:
     effort: Effort
     seconds: float
     interrupted: bool = False
+    version: str = __version__
 
     @property
     def rows(self) -> list[Row]:
@@ -68,7 +69,7 @@ class Report:
         """The report as plain data."""
         return {
             "schema": SCHEMA,
-            "version": __version__,
+            "version": self.version,
             "machine": dict(self.facts),
             "effort": asdict(self.effort),
             "seconds": self.seconds,
@@ -90,6 +91,7 @@ class Report:
                 effort=Effort(**value["effort"]),
                 seconds=value["seconds"],
                 interrupted=value["interrupted"],
+                version=value["version"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadReport(f"this is no report of `sockhop bench --json`: {error!r}") from error

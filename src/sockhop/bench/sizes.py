@@ -11,3 +11,11 @@ def count(name: str) -> int:
 def words(name: str) -> str:
     """As people write it: ``1 B``, ``64 KB``."""
     return f"{name.rstrip('KM')} {name[-1] if name[-1] in _UNITS else ''}B"
+
+
+def name(size: int) -> str:
+    """As :func:`count` reads it."""
+    for unit, factor in reversed(_UNITS.items()):
+        if size >= factor:
+            return f"{size // factor}{unit}"
+    return str(size)

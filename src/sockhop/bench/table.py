@@ -6,10 +6,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from sockhop.bench import details, units
+from sockhop.bench import cells
 from sockhop.bench.report import Report
 
-COLOURS = {"met": "green", "missed": "red", "noisy": "yellow", "failed": "bold red", "": ""}
+COLOURS = {"missed": "red", "noisy": "yellow", "failed": "bold red"}
 
 
 def show(report: Report) -> None:
@@ -34,25 +34,16 @@ def _ratios(report: Report) -> Table:
     grid = _grid("medians of per-round ratios, with their 95 % intervals")
     for name in ("measured", "versus"):
         grid.add_column(name, no_wrap=True)
-    for name in ("ours", "theirs", "result", "95 %", "wanted"):
-        grid.add_column(name, justify="right", no_wrap=True)
-    grid.add_column("", no_wrap=True)
+    for name in cells.RATIO_COLUMNS:
+        grid.add_column(name, justify="right" if name else "left", no_wrap=True)
     for results in report.groups.values():
         grid.add_section()
         for result in results:
             title = ""
             for row in result.rows:
-                rates = [units.quantity(rate, row.rate_unit) for rate in row.rates or ()] or ["", ""]
-                value = "" if row.value is None else units.quantity(row.value, row.unit)
+                style = COLOURS.get(row.verdict, "")
                 grid.add_row(
-                    "" if row.title == title else row.title,
-                    row.versus,
-                    *rates,
-                    value,
-                    units.interval(row),
-                    units.target(row),
-                    units.verdict(row),
-                    style=COLOURS[row.verdict] if row.verdict in ("missed", "noisy", "failed") else "",
+                    "" if row.title == title else row.title, row.versus, *cells.of_ratio(row), style=style
                 )
                 title = row.title
     return grid
@@ -63,14 +54,13 @@ def _details(report: Report) -> Table:
     grid = _grid("each arm: medians of its samples")
     for name in ("measured", "arm"):
         grid.add_column(name, no_wrap=True)
-    for name in details.COLUMNS:
+    for name in cells.ARM_COLUMNS:
         grid.add_column(name, justify="right", no_wrap=True)
     for results in report.groups.values():
         grid.add_section()
         for result in results:
             for number, arm in enumerate(result.arms):
-                cells = details.cells(result, arm)
-                grid.add_row("" if number else result.case, arm.arm, *cells)
+                grid.add_row("" if number else result.case, arm.arm, *cells.of_arm(result, arm))
     return grid
 
 

@@ -1,7 +1,5 @@
 """Quantities as people read them, for every kind of report."""
 
-from sockhop.bench.figures import Row
-
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -25,25 +23,3 @@ def duration(seconds: float) -> str:
         if seconds * factor >= 1:
             return f"{seconds * factor:.3g} {unit}"
     return f"{seconds * 1e9:.3g} ns"
-
-
-def target(row: Row) -> str:
-    """``≥ 1.5``, or nothing."""
-    if row.wanted is None:
-        return ""
-    limit = f"{row.wanted.limit:g}" if row.unit == "x" else quantity(row.wanted.limit, row.unit)
-    return f"{'≥' if row.wanted.at_least else '≤'} {limit}"
-
-
-def interval(row: Row) -> str:
-    """``1.44 … 1.52``, or nothing."""
-    if row.low is None or row.high is None:
-        return ""
-    return f"{quantity(row.low, row.unit)} … {quantity(row.high, row.unit)}"
-
-
-def verdict(row: Row) -> str:
-    """In words; a question mark where the interval reaches over the limit."""
-    if row.verdict == "noisy":
-        return "too noisy"
-    return row.verdict + ("?" if row.verdict in ("met", "missed") and not row.sure else "")

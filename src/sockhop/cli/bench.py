@@ -1,30 +1,114 @@
 """``sockhop bench``."""
 
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import click
 
-from sockhop.bench import running, table
+from sockhop.bench import markdown, page, ratios, running, table
 from sockhop.bench.comparison import QUICK, Effort
-from sockhop.cli import exits, output
+from sockhop.bench.report import BUSY, Report
+from sockhop.cli import exits, output, progress
 from sockhop.cli.options import json_option
+from sockhop.control.status import SCHEMA
+from sockhop.errors import BadReport
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.option("--list", "only_list", is_flag=True, help="Print the names of the cases.")
+@click.option("--list", "only_list", is_flag=True, help="Print the cases, and how long each takes.")
 @click.option("--only", metavar="PATTERN", help="Cases that match, as a shell would: 'rr-*'.")
-@click.option("--quick", is_flag=True, help="A rough answer in less than a minute.")
+@click.option("--quick", is_flag=True, help="Short samples; without --only, of a few cases: under a minute.")
 @json_option
-def command(only_list: bool, only: str | None, quick: bool, as_json: bool) -> int:
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the results as Markdown.")
+@click.option("--html", "html_file", type=_FILE, help="Write the results as a page with plots, too.")
+@click.option("--from", "from_file", type=_FILE, help="Show what --json printed, instead of measuring.")
+@click.option("--save-ratios", "save_file", type=_FILE, help="Write the ratios to a file, for --against.")
+@click.option("--against", "against_file", type=_FILE, help="Fail if a ratio is surely worse than in this file.")
+def command(
+    only_list: bool,
+    only: str | None,
+    quick: bool,
+    as_json: bool,
+    as_markdown: bool,
+    html_file: Path | None,
+    from_file: Path | None,
+    save_file: Path | None,
+    against_file: Path | None,
+) -> int:
     """Measure TCP, hops and Unix sockets side by side on this machine."""
-    chosen = running.choose(only, quick)
-    if not chosen:
+    cases, effort = running.choose(only, quick), QUICK if quick else Effort()
+    if not cases:
         output.message(f"no case matches {only!r}: `sockhop bench --list` has their names")
         return exits.USAGE
     if only_list:
-        click.echo("\n".join(case.name for case in chosen))
-        return exits.OK
-    found = running.measure(chosen, QUICK if quick else Effort(), lambda case: output.message(case.name))
+        return _list(cases, effort, as_json)
+    stored = _read(against_file) if against_file else None
+    report = Report.parse(_read(from_file)) if from_file else _measure(cases, effort)
+    if html_file:
+        html_file.write_text(page.render(report))
+    if save_file:
+        save_file.write_text(json.dumps(ratios.to_store(report), indent=1) + "\n")
     if as_json:
-        output.data(found.as_json())
+        output.data(report.as_json())
+    elif as_markdown:
+        click.echo(markdown.render(report), nl=False)
     else:
-        table.show(found)
+        table.show(report)
+    if report.interrupted:
+        raise click.Abort
+    lost = stored is not None and _has_lost(report, stored, effort)
+    return exits.FAILED if lost or any(row.failed for row in report.rows) else exits.OK
+
+
+def _list(cases: Sequence[running.Case], effort: Effort, as_json: bool) -> int:
+    times = [case.seconds(effort) for case in cases]
+    if as_json:
+        listed = [
+            {"name": case.name, "title": case.title, "seconds": seconds}
+            for case, seconds in zip(cases, times, strict=True)
+        ]
+        output.data({"schema": SCHEMA, "cases": listed})
+        return exits.OK
+    rows = [[case.name, f"{seconds:.0f}", case.title] for case, seconds in zip(cases, times, strict=True)]
+    output.lines(["case", "seconds", "measured"], rows, numbers={1})
+    output.message(f"{len(cases)} cases, {progress.about(sum(times))}")
     return exits.OK
+
+
+def _measure(cases: Sequence[running.Case], effort: Effort) -> Report:
+    total = sum(case.seconds(effort) for case in cases)
+    if os.getloadavg()[0] > BUSY:
+        output.message(f"this machine is busy (load {os.getloadavg()[0]:.2f}): expect wide intervals")
+    output.message(f"{len(cases)} cases, {progress.about(total)}")
+    with progress.shown(total) as steps:
+        return running.measure(cases, effort, lambda case: steps.begin(case.name, case.seconds(effort)))
+
+
+def _has_lost(report: Report, stored: Any, effort: Effort) -> bool:
+    """Whether a ratio is worse than the stored one. A loss has to show twice: a neighbour may wake at any time."""
+    found = ratios.losses(report, stored)
+    if not found:
+        output.message("no ratio is worse than the stored ones, as far as the noise lets tell")
+        return False
+    names = {loss.row.case for loss in found}
+    output.message(f"measuring again what seems to have become worse: {', '.join(sorted(names))}")
+    again = _measure([case for case in running.CASES if case.name in names], effort)
+    keys = {loss.row.key for loss in found}
+    lost = [loss for loss in ratios.losses(again, stored) if loss.row.key in keys]
+    for loss in lost:
+        output.message(loss.words())
+    if not lost:
+        output.message("it was noise: measured again, no ratio is worse than the stored ones")
+    return bool(lost)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadReport(f"{path} cannot be read: {error}") from error
