@@ -20,13 +20,14 @@ NONE_IS_FINE = $(if $(PYTEST_ARGS),|| test $$? = 5)
 BIN := .venv/bin
 DATAPLANE := src/sockhop/dataplane
 OBJECT := $(DATAPLANE)/sockhop.bpf.o
+RATIOS := docs/ratios.json
 PYTHON_CODE := src tests hatch_build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test suites lint bench clean
+.PHONY: help install demo test suites lint bench bench-check bench-ratios bench-docs clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 install: ## set up: system packages, and sockhop with its tools in .venv
 	@scripts/packages.sh $(PACKAGES)
@@ -58,6 +59,21 @@ lint: install ## style, types, import directions
 bench: install ## the benchmarks, side by side in one run (BENCH_ARGS are passed on)
 	@scripts/packages.sh $(TEST_PACKAGES)
 	@$(BIN)/sockhop bench $(BENCH_ARGS)
+
+bench-check: install ## a quick run of them must not be surely worse than the ratios stored here
+	@scripts/packages.sh $(TEST_PACKAGES)
+	@$(BIN)/sockhop bench --quick --against $(RATIOS)
+
+bench-ratios: install ## store the ratios of a quick run for bench-check
+	@scripts/packages.sh $(TEST_PACKAGES)
+	@$(BIN)/sockhop bench --quick --save-ratios $(RATIOS)
+
+bench-docs: install ## all benchmarks, for half an hour; their results go into docs/benchmarks.md and build
+	@scripts/packages.sh $(TEST_PACKAGES)
+	@mkdir -p build
+	$(BIN)/sockhop bench --json --html build/bench.html > build/bench.json || test $$? = 1
+	$(BIN)/sockhop bench --from build/bench.json --markdown > build/bench.md || test $$? = 1
+	@sed -i -e '/^<!-- results/,/^<!-- end/{/^<!--/!d}' -e '/^<!-- results/r build/bench.md' docs/benchmarks.md
 
 clean: ## remove all that was made here
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache __pycache__ $(OBJECT)

@@ -10,16 +10,17 @@ from sockhop.bench.units import duration, quantity
 
 RATIO_COLUMNS = ("ours", "theirs", "result", "95 %", "wanted", "")
 LATENCIES = ("p50", "p99", "p99.9", "max")
-#: CPU time is that of both ends, the kernel's work for them included; ``elsewhere`` is everything else.
+#: A message's CPU time at both ends, and how much of that is the kernel's; that of everything else on the machine;
+#: a byte's; context switches a message; the server's resident memory; how much of all messages hopped.
 ARM_COLUMNS = (
     "rate",
     *LATENCIES,
-    "CPU/message",
-    "of it system",
+    "CPU/msg",
+    "system",
     "elsewhere",
-    "CPU/byte",
-    "switches/message",
-    "resident",
+    "CPU/B",
+    "switches",
+    "server",
     "hopped",
 )
 

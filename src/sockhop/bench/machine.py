@@ -13,6 +13,13 @@ from sockhop.bench.compiling import PROGRAMS, compile_programs
 from sockhop.kernel import cgroups
 
 LOCAL = "127.0.0.1"
+#: The package of a program, in Debian and Ubuntu, where it has another name.
+PACKAGES = {
+    "redis-benchmark": "redis-tools",
+    "nghttpd": "nghttp2-server",
+    "h2load": "nghttp2-client",
+    "pgbench": "postgresql",
+}
 #: The far namespace's address. Both namespaces are the run's own, so it cannot collide with the machine's.
 FAR = "10.0.0.2"
 
@@ -57,7 +64,7 @@ class Machine:
             return str(self.scratch / name)
         path = shutil.which(name)
         if path is None:
-            raise Failed(f"{name} is not installed")
+            raise Failed(f"{name} is not installed: apt-get install {PACKAGES.get(name, name)}")
         return path
 
     def write_sysctl(self, netns: str, name: str, value: str) -> None:

@@ -13,12 +13,12 @@ def render(report: Report) -> str:
 
 def _lines(report: Report) -> Iterator[str]:
     facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in report.facts.items())
-    yield f"sockhop {report.version}; {facts}; {report.seconds / 60:.0f} minutes, {report.effort.rounds} rounds."
+    yield f"sockhop {report.version}; {facts}; {report.effort.rounds} rounds, {report.seconds / 60:.1f} minutes."
     yield ""
-    yield f"{report.summary()}."
+    yield report.summary()
     if advice := report.advice():
         yield ""
-        yield f"{advice}."
+        yield advice
     for group, results in report.groups.items():
         yield from ("", f"### {group[0].upper()}{group[1:]}", "")
         ratios = [[row.title, row.versus, *cells.of_ratio(row)] for result in results for row in result.rows]

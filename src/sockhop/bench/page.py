@@ -42,9 +42,9 @@ def render(report: Report) -> str:
 
 
 def _head(report: Report) -> Iterator[str]:
-    yield f"<header><h1>sockhop bench</h1><p>{escape(report.summary())}.</p>"
+    yield f"<header><h1>sockhop bench</h1><p>{escape(report.summary())}</p>"
     if advice := report.advice():
-        yield f'<p class="noisy">{escape(advice)}.</p>'
+        yield f'<p class="noisy">{escape(advice)}</p>'
     facts = {"sockhop": report.version, **report.facts, "rounds": report.effort.rounds}
     yield '<dl class="facts">'
     for name, value in facts.items():

@@ -8,7 +8,9 @@ from html import escape
 Points = Sequence[tuple[float, float]]
 
 WIDTH, HEIGHT = 400, 250
-LEFT, RIGHT, TOP, BOTTOM = 58, 12, 30, 36
+LEFT, RIGHT, TOP, BOTTOM = 64, 20, 30, 36
+#: Which multiples of ten are marked on an axis of so many decades at most.
+_STEPS = ((0.8, (1, 1.5, 2, 3, 5, 7)), (2.2, (1, 2, 5)), (math.inf, (1,)))
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,11 @@ class Axis:
 
 
 def logarithmic(values: Sequence[float], write: Callable[[float], str]) -> Axis:
-    """An axis of the logarithms of ``values``, with ticks at 1, 2 and 5, or fewer where there are many."""
+    """An axis of the logarithms of ``values``, with as many ticks as are read well."""
     low, high = math.log10(min(values)), math.log10(max(values))
     margin = max(0.05 * (high - low), 0.02)
     low, high = low - margin, high + margin
-    steps = (1, 2, 5) if high - low < 2.2 else (1,)
+    steps = next(steps for wide, steps in _STEPS if high - low < wide)
     ticks = [
         (math.log10(step) + power, write(step * 10.0**power))
         for power in range(math.floor(low), math.ceil(high) + 1)

@@ -47,8 +47,8 @@ class Report:
         """How many targets were met, in words."""
         count = Counter(row.verdict for row in self.rows)
         return (
-            f"{count['met']} targets met, {count['missed']} missed, {count['noisy']} too noisy to tell, "
-            f"{count['failed']} measurements failed"
+            f"Targets met: {count['met']}, missed: {count['missed']}, too noisy to tell: {count['noisy']}. "
+            f"Measurements that failed: {count['failed']}."
         )
 
     def advice(self) -> str | None:
@@ -59,10 +59,10 @@ class Report:
         worst = max(row.noise or 0 for row in noisy)
         cases = len({row.case for row in noisy})
         return (
-            f"too noisy to tell in {cases} cases: there an arm differed from itself by up to {worst:.0%} from one "
+            f"Too noisy to tell, cases: {cases}. There an arm differed from itself by up to {worst:.0%} from one "
             f"round to the next, and {NOISY:.0%} is what a narrow result can bear. Stop what else runs on this "
             "machine (on a virtual one, what its neighbours run counts too), and measure those cases again with "
-            "--only"
+            "--only."
         )
 
     def as_json(self) -> dict[str, Any]:

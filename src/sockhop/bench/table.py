@@ -9,16 +9,20 @@ from rich.table import Table
 from sockhop.bench import cells
 from sockhop.bench.report import Report
 
+#: What a line about an arm needs.
+WIDE = 190
 COLOURS = {"missed": "red", "noisy": "yellow", "failed": "bold red"}
 
 
 def show(report: Report) -> None:
     """Print the ratios, what each arm is like, why anything failed, and the machine."""
     # A file or a pipe has no width of its own, and must not cut the table.
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
     console.print(_ratios(report))
-    if any(result.arms for result in report.results):
-        console.print(_details(report))
+    if console.width >= WIDE:
+        console.print(_arms(report))
+    else:
+        console.print(f"a terminal of {WIDE} columns, --markdown and --html show each arm, too")
     for row in report.rows:
         if row.failed is not None:
             console.print(f"{row.key} failed: {row.failed}", style="red")
@@ -49,7 +53,7 @@ def _ratios(report: Report) -> Table:
     return grid
 
 
-def _details(report: Report) -> Table:
+def _arms(report: Report) -> Table:
     """A line an arm."""
     grid = _grid("each arm: medians of its samples")
     for name in ("measured", "arm"):

@@ -3,8 +3,8 @@
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def quantity(value: float, unit: str) -> str:
-    """A number with its unit: ``x``, ``s``, ``B`` and whatever is counted a second."""
+def quantity(value: float, unit: str, digits: str = ".2f") -> str:
+    """A number with its unit: ``x``, ``s``, ``B`` and whatever is counted a second; ``digits`` as in a format."""
     if unit == "x":
         return f"{value:.3f}"
     if unit == "s":
@@ -13,7 +13,7 @@ def quantity(value: float, unit: str) -> str:
         return f"{value:,.0f} B"
     for factor, prefix in _PREFIXES:
         if value >= factor:
-            return f"{value / factor:.2f} {prefix}{unit}"
+            return f"{value / factor:{digits}} {prefix}{unit}"
     return f"{value:.1f} {unit}"
 
 

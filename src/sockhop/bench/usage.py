@@ -26,7 +26,7 @@ class Usage:
     switches: int
     """Context switches of both ends, but for processes of the server that ended meanwhile."""
     resident: int
-    """Bytes: the peaks of all processes, added up. What they share counts as often as they are."""
+    """Bytes: the peaks of the server's processes, added up. What they share counts as often as they are."""
 
 
 class Meter:
@@ -49,7 +49,8 @@ class Meter:
             system=system,
             elsewhere=max(0.0, _busy() - self._busy - user - system),
             switches=switches,
-            resident=client.ru_maxrss * 1024 + sum(_peaks(self._cgroup)),
+            # The client's own would be that of the Python it was forked from (setmax_mm_hiwater_rss()).
+            resident=sum(_peaks(self._cgroup)),
         )
 
 

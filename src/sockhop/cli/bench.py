@@ -61,7 +61,7 @@ def command(
         table.show(report)
     if report.interrupted:
         raise click.Abort
-    lost = stored is not None and _has_lost(report, stored, effort)
+    lost = stored is not None and _has_lost(report, stored, None if from_file else effort)
     return exits.FAILED if lost or any(row.failed for row in report.rows) else exits.OK
 
 
@@ -89,21 +89,22 @@ def _measure(cases: Sequence[running.Case], effort: Effort) -> Report:
         return running.measure(cases, effort, lambda case: steps.begin(case.name, case.seconds(effort)))
 
 
-def _has_lost(report: Report, stored: Any, effort: Effort) -> bool:
-    """Whether a ratio is worse than the stored one. A loss has to show twice: a neighbour may wake at any time."""
-    found = ratios.losses(report, stored)
-    if not found:
-        output.message("no ratio is worse than the stored ones, as far as the noise lets tell")
-        return False
-    names = {loss.row.case for loss in found}
-    output.message(f"measuring again what seems to have become worse: {', '.join(sorted(names))}")
-    again = _measure([case for case in running.CASES if case.name in names], effort)
-    keys = {loss.row.key for loss in found}
-    lost = [loss for loss in ratios.losses(again, stored) if loss.row.key in keys]
+def _has_lost(report: Report, stored: Any, effort: Effort | None) -> bool:
+    """Whether a ratio is worse than the stored one.
+
+    With an effort it has to show twice, for a neighbour may have woken just then.
+    """
+    lost = ratios.losses(report, stored)
+    if lost and effort is not None:
+        names = sorted({loss.row.case for loss in lost})
+        output.message(f"measuring again what seems to have become worse: {', '.join(names)}")
+        again = _measure([case for case in running.CASES if case.name in names], effort)
+        keys = {loss.row.key for loss in lost}
+        lost = [loss for loss in ratios.losses(again, stored) if loss.row.key in keys]
     for loss in lost:
         output.message(loss.words())
     if not lost:
-        output.message("it was noise: measured again, no ratio is worse than the stored ones")
+        output.message("no ratio is worse than the stored ones, as far as the noise lets tell")
     return bool(lost)
 
 

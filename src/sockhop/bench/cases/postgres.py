@@ -31,7 +31,13 @@ def transactions(
     with serving(place, *server(machine), ready=READY):
         answer = ask(
             place,
-            *("pgbench", *target(machine, arm.name), "--no-vacuum", option, f"--protocol={protocol}"),
+            *(
+                machine.program("pgbench"),
+                *target(machine, arm.name),
+                "--no-vacuum",
+                option,
+                f"--protocol={protocol}",
+            ),
             *(f"--client={clients}", "--time=1", "postgres"),
         )
         done = re.search(r"actually processed: (\d+)", answer.text)
