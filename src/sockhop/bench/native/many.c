@@ -43,10 +43,10 @@ static int receive(struct connection *from, char *buffer, size_t size)
 {
 	ssize_t n = read(from->fd, buffer, size - from->got);
 
-	if (n == 0 || (n < 0 && errno == ECONNRESET))
-		return -1;
 	if (n < 0)
 		err(1, "read");
+	if (n == 0)
+		return -1;
 	from->got += n;
 	if (from->got < size)
 		return 0;
@@ -86,6 +86,15 @@ static void serve(const struct options *options)
 	}
 }
 
+static int wait_for_answers(int epoll, struct epoll_event *events)
+{
+	int count = epoll_wait(epoll, events, EVENTS, 10000);
+
+	if (count == 0)
+		errx(1, "no answer within 10 s");
+	return count;
+}
+
 /* Round trips completed from one moment to another; requests go on being sent until the end. */
 static uint64_t ask_for(const struct options *options, int epoll, char *buffer, uint64_t ns,
 			struct histogram *durations)
@@ -95,10 +104,8 @@ static uint64_t ask_for(const struct options *options, int epoll, char *buffer, 
 	struct epoll_event events[EVENTS];
 
 	while (now < end) {
-		int count = epoll_wait(epoll, events, EVENTS, 10000);
+		int count = wait_for_answers(epoll, events);
 
-		if (count == 0)
-			errx(1, "no answer within 10 s");
 		for (int i = 0; i < count; i++) {
 			struct connection *to = events[i].data.ptr;
 			int got = receive(to, buffer, options->answer);
@@ -115,6 +122,19 @@ static uint64_t ask_for(const struct options *options, int epoll, char *buffer, 
 		}
 	}
 	return trips;
+}
+
+/* Takes the last answers: who leaves without them resets the connections. */
+static void settle(const struct options *options, int epoll, char *buffer)
+{
+	struct epoll_event events[EVENTS];
+
+	for (long left = options->connections; left;) {
+		int count = wait_for_answers(epoll, events);
+
+		for (int i = 0; i < count; i++)
+			left -= receive(events[i].data.ptr, buffer, options->answer) != 0;
+	}
 }
 
 int main(int argc, char **argv)
@@ -143,6 +163,9 @@ int main(int argc, char **argv)
 	uint64_t start = now_ns();
 	uint64_t trips = ask_for(&options, epoll, buffer, options.run_ns, &durations);
 	uint64_t ns = now_ns() - start;
+
+	settle(&options, epoll, buffer);
+
 	uint64_t requests = warm + trips + options.connections;
 	long long tcp_bytes = 0;
 
@@ -152,7 +175,7 @@ int main(int argc, char **argv)
 		tcp_bytes = bytes < 0 ? bytes : tcp_bytes + bytes;
 	}
 	printf("{\"messages\": %llu, \"done\": %llu, \"seconds\": %.9f, \"bytes_sent\": %llu, \"tcp_bytes_sent\": %lld, ",
-	       2ull * (warm + trips), (unsigned long long)trips, ns / 1e9, (unsigned long long)requests * options.size,
+	       2ull * requests, (unsigned long long)trips, ns / 1e9, (unsigned long long)requests * options.size,
 	       tcp_bytes);
 	print_histogram(&durations);
 	puts("}");
