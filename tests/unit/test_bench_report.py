@@ -9,8 +9,9 @@ import pytest
 
 from sockhop.bench import markdown, page, table, units
 from sockhop.bench.comparison import Ratio
-from sockhop.bench.machine import Machine
+from sockhop.bench.machine import Failed, Machine
 from sockhop.bench.report import Report
+from sockhop.bench.sample import Sample
 from sockhop.errors import BadReport
 from tests.unit import making_reports as making
 
@@ -27,6 +28,11 @@ def test_ratios_are_of_the_same_round_and_without_the_warm_up(machine: Machine) 
     assert rate.rates == (160.0, 100.0)
     assert rate.verdict == "met"
     assert latency.value == pytest.approx(100 / 160, rel=0.01)
+
+
+def test_nothing_done_is_no_rate_of_zero() -> None:
+    with pytest.raises(Failed, match=r"nothing was done within 0\.25 s"):
+        Sample.of({"done": 0, "seconds": 0.25, "messages": 0}, None)
 
 
 def test_samples_and_the_warm_up_are_kept(machine: Machine) -> None:

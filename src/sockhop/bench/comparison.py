@@ -38,7 +38,7 @@ class Effort:
         return (self.warm_ms + self.run_ms) / 1000 + 0.05
 
 
-QUICK = Effort(rounds=3, run_ms=80, warm_ms=20, requests=10_000, idle=2_000)
+QUICK = Effort(rounds=3, run_ms=80, requests=10_000, idle=2_000)
 #: What an arm that learns is given to learn from.
 LESSON = dataclasses.replace(QUICK, requests=2_000)
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sockhop.bench.histogram import Histogram
+from sockhop.bench.machine import Failed
 from sockhop.bench.usage import Usage
 
 
@@ -27,7 +28,12 @@ class Sample:
 
     @classmethod
     def of(cls, numbers: Mapping[str, Any], usage: Usage | None, factor: float = 2) -> "Sample":
-        """From what one of our C programs printed; ``factor`` times the client's bytes went there and back."""
+        """From what one of our C programs printed; ``factor`` times the client's bytes went there and back.
+
+        Raises Failed if nothing was done: that is no rate of zero.
+        """
+        if not numbers["done"]:
+            raise Failed(f"nothing was done within {numbers['seconds']} s")
         histogram = Histogram.parse(numbers["latency"]) if "latency" in numbers else None
         return cls(
             rate=numbers["done"] / numbers["seconds"],

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from sockhop.cli import output
 
@@ -28,7 +28,7 @@ class Steps:
         self._current = seconds
         left = self.left(time.monotonic() - self._start)
         if self._bar and self._task is not None:
-            self._bar.update(self._task, description=text, completed=self._before, left=left)
+            self._bar.update(self._task, description=text, completed=self._before, left=left, refresh=True)
         else:
             output.message(f"{text}; {left}")
 
@@ -55,9 +55,9 @@ def shown(total: float) -> Iterator[Steps]:
     columns = (
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
         TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    # It is drawn when a step begins: a thread that draws all the time would disturb what is measured.
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
         yield Steps(total, bar)
