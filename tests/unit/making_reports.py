@@ -4,11 +4,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 from sockhop.bench.arms import Arm, Plain, Session
-from sockhop.bench.comparison import Comparison, Effort, Ratio, Result
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import NEVER_SLOWER, Row, Wanted
 from sockhop.bench.histogram import Histogram
 from sockhop.bench.machine import Failed, Machine
 from sockhop.bench.report import Report
+from sockhop.bench.results import Result
 from sockhop.bench.sample import Sample
 from sockhop.bench.usage import Usage
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from sockhop.bench import running
-from sockhop.bench.comparison import QUICK, Effort
+from sockhop.bench.effort import QUICK, Effort
 from sockhop.bench.machine import Machine
 from sockhop.cli import exits, progress
 from sockhop.cli.bench import command

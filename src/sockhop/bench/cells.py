@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from statistics import median
 
-from sockhop.bench.comparison import Measured, Result
 from sockhop.bench.figures import Row
+from sockhop.bench.results import Measured, Result
 from sockhop.bench.sample import Sample
 from sockhop.bench.units import duration, quantity
 

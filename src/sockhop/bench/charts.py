@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from sockhop.bench import plots, sizes
-from sockhop.bench.comparison import Measured, Result
 from sockhop.bench.histogram import Histogram
+from sockhop.bench.results import Measured, Result
 from sockhop.bench.units import duration, quantity
 
 #: Each nine of a percentile takes as much room.

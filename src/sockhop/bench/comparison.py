@@ -2,45 +2,20 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
 
 from sockhop.bench.arms import Arm, Lesson, Session, arm
+from sockhop.bench.effort import LESSON, Effort, native
 from sockhop.bench.figures import Row, Wanted, noise, summarise
 from sockhop.bench.histogram import Histogram
 from sockhop.bench.machine import Failed, Machine
+from sockhop.bench.results import Measured, Result
 from sockhop.bench.sample import Sample
 
 #: Seconds to set an arm up for a sample, and to take it away.
 ARM_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How long to measure."""
-
-    rounds: int = 8
-    """That count; one more goes before them, to warm up: its samples are kept, and in no result."""
-    run_ms: int = 250
-    """The timed part of a sample of the C programs."""
-    warm_ms: int = 50
-    """What they do before it, on the same connection."""
-    requests: int = 40_000
-    """Of one redis-benchmark test."""
-    idle: int = 10_000
-    """Idle connections to weigh."""
-
-    @property
-    def native_seconds(self) -> float:
-        """How long a sample of the C programs lasts."""
-        return (self.warm_ms + self.run_ms) / 1000 + 0.05
-
-
-QUICK = Effort(rounds=3, run_ms=80, requests=10_000, idle=2_000)
-#: What an arm that learns is given to learn from.
-LESSON = dataclasses.replace(QUICK, requests=2_000)
 
 
 @dataclass(frozen=True)
@@ -57,78 +32,6 @@ class Ratio:
     def versus(self) -> str:
         """As the report prints it."""
         return f"{self.ours} / {self.theirs}" + ("" if self.of == "rate" else f", {self.of}")
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What came of one arm."""
-
-    arm: str
-    warm_up: tuple[Sample, ...]
-    samples: tuple[Sample, ...]
-    histogram: Histogram | None = None
-    """Of all samples that count."""
-    failed: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The arm as plain data."""
-        return {
-            "arm": self.arm,
-            "failed": self.failed,
-            "samples": [
-                {"warm_up": warm, **sample.as_json()}
-                for warm, samples in ((True, self.warm_up), (False, self.samples))
-                for sample in samples
-            ],
-            "latency": self.histogram.as_json() if self.histogram else None,
-        }
-
-    @classmethod
-    def parse(cls, value: Mapping[str, Any]) -> "Measured":
-        """From :meth:`as_json`."""
-        of = {
-            warm: tuple(Sample.parse(s) for s in value["samples"] if s["warm_up"] == warm)
-            for warm in (True, False)
-        }
-        histogram = Histogram.parse(value["latency"]) if value["latency"] else None
-        return cls(value["arm"], of[True], of[False], histogram, value["failed"])
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of one case."""
-
-    case: str
-    title: str
-    group: str
-    rows: Sequence[Row]
-    arms: Sequence[Measured] = ()
-    unit: str = ""
-    size: int | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The result as plain data, every sample included."""
-        return {
-            "case": self.case,
-            "title": self.title,
-            "group": self.group,
-            "unit": self.unit,
-            "size": self.size,
-            "rows": [row.as_json() for row in self.rows],
-            "arms": [arm.as_json() for arm in self.arms],
-        }
-
-    @classmethod
-    def parse(cls, value: Mapping[str, Any]) -> "Result":
-        """From :meth:`as_json`."""
-        rows = [Row.parse(row) for row in value["rows"]]
-        arms = [Measured.parse(arm) for arm in value["arms"]]
-        return cls(value["case"], value["title"], value["group"], rows, arms, value["unit"], value["size"])
-
-
-def native(effort: Effort) -> float:
-    """Seconds of a sample of the C programs."""
-    return effort.native_seconds
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from html import escape
 from pathlib import Path
 
 from sockhop.bench import cells, charts
-from sockhop.bench.comparison import Result
 from sockhop.bench.figures import Row
 from sockhop.bench.report import Report
+from sockhop.bench.results import Result
 
 STYLE = Path(__file__).with_name("page.css")
 #: A ratio of so much, or its inverse, has the full colour.

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sockhop.bench.comparison import Effort, Result
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import NOISY, Row
+from sockhop.bench.results import Result
 from sockhop.control.status import SCHEMA
 from sockhop.errors import BadReport
 from sockhop.version import __version__

@@ -26,9 +26,10 @@ from sockhop.bench.cases import (
     rr,
     stream,
 )
-from sockhop.bench.comparison import Effort, Result
+from sockhop.bench.effort import Effort
 from sockhop.bench.machine import Failed, Machine, set_up
 from sockhop.bench.report import Report, machine_facts
+from sockhop.bench.results import Result
 from sockhop.errors import NotPermitted, Unsupported
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sockhop.bench import markdown, page, ratios, running, table
-from sockhop.bench.comparison import QUICK, Effort
+from sockhop.bench.effort import QUICK, Effort
 from sockhop.bench.report import BUSY, Report
 from sockhop.cli import exits, output, progress
 from sockhop.cli.options import json_option

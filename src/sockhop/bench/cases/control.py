@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sockhop.bench import idle
-from sockhop.bench.comparison import Effort, Result
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import Row, Wanted, summarise
 from sockhop.bench.machine import Failed, Machine
+from sockhop.bench.results import Result
 from sockhop.control.accelerator import Accelerator
 from sockhop.errors import SockhopError
 

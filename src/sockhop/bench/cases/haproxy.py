@@ -7,7 +7,8 @@ from contextlib import ExitStack, contextmanager
 from sockhop.bench import sizes
 from sockhop.bench.arms import Arm, Session
 from sockhop.bench.cases import nginx, wrk
-from sockhop.bench.comparison import Comparison, Effort, Ratio
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import NEVER_SLOWER, Wanted
 from sockhop.bench.machine import LOCAL, Machine, Place
 from sockhop.bench.processes import serving

@@ -6,7 +6,8 @@ import re
 from sockhop.bench import sizes
 from sockhop.bench.arms import Arm, Sent, Session
 from sockhop.bench.cases import nginx
-from sockhop.bench.comparison import Comparison, Effort, Ratio
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import NEVER_SLOWER
 from sockhop.bench.machine import LOCAL, Failed, Machine, Place
 from sockhop.bench.processes import ask, serving

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from sockhop.bench import sizes
 from sockhop.bench.arms import Arm, Hop, Session, UntouchedSession, arm
 from sockhop.bench.cases import connect, nginx, postgres, redis, rr, wrk
-from sockhop.bench.comparison import Comparison, Effort, Ratio, native
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort, native
 from sockhop.bench.figures import Wanted
 from sockhop.bench.machine import Machine
 from sockhop.bench.sample import Sample

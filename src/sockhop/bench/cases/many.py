@@ -1,7 +1,8 @@
 """Request/response over many connections at once, one thread with epoll at each end."""
 
 from sockhop.bench.cases.native import IN_WORDS, Native
-from sockhop.bench.comparison import Comparison, Effort, Ratio
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import NEVER_SLOWER, Wanted
 
 SIZE = 1024

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sockhop.bench.arms import Arm, Sent, Session
 from sockhop.bench.cases.native import times
-from sockhop.bench.comparison import Comparison, Effort, Ratio
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import NEVER_SLOWER, Wanted
 from sockhop.bench.machine import LOCAL, Machine, Place
 from sockhop.bench.processes import ask, serving

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from sockhop.bench import idle
 from sockhop.bench.arms import Arm, Hop, Plain, Sent
-from sockhop.bench.comparison import Effort, Result
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import Row, Wanted, summarise
 from sockhop.bench.machine import Failed, Machine
+from sockhop.bench.results import Result
 
 WANTED = Wanted(2048, at_least=False)
 ROUNDS = 5  # at most: they agree

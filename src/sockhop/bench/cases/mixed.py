@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sockhop.bench.arms import BULK, Arm, Session
 from sockhop.bench.cases import rr, stream
 from sockhop.bench.cases.native import Native, times
-from sockhop.bench.comparison import Comparison, Effort, Ratio
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import NEVER_SLOWER
 from sockhop.bench.machine import Machine, Place
 from sockhop.bench.processes import beside, serving

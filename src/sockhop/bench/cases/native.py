@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sockhop.bench.arms import MOST, Arm, Sent, Session
-from sockhop.bench.comparison import Effort
+from sockhop.bench.effort import Effort
 from sockhop.bench.machine import Machine, Place
 from sockhop.bench.network import LOOPBACK, Route
 from sockhop.bench.processes import ask, serving

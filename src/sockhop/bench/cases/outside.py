@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from sockhop.bench import sizes
 from sockhop.bench.arms import Arm, Hop, Plain, Sent, Session, UntouchedSession
 from sockhop.bench.cases.native import times
-from sockhop.bench.comparison import Comparison, Effort, Ratio
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import Wanted
 from sockhop.bench.machine import FAR, Machine, Place
 from sockhop.bench.processes import ask, serving

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from sockhop.bench.arms import Arm, Sent, Session
-from sockhop.bench.comparison import Comparison, Effort, Ratio
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import NEVER_SLOWER, Wanted
 from sockhop.bench.machine import LOCAL, Failed, Machine, Place, run
 from sockhop.bench.processes import ask, serving

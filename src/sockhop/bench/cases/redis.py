@@ -5,7 +5,8 @@ import functools
 
 from sockhop.bench.arms import Arm, Sent, Session
 from sockhop.bench.cases.native import CPUS, IN_WORDS
-from sockhop.bench.comparison import Comparison, Effort, Ratio
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort
 from sockhop.bench.figures import NEVER_SLOWER, Wanted
 from sockhop.bench.machine import Failed, Machine, Place
 from sockhop.bench.processes import ask, serving

@@ -3,8 +3,8 @@
 import json
 
 from sockhop.bench.arms import BULK, MOST, Sent, Session
-from sockhop.bench.comparison import Effort
 from sockhop.bench.compiling import SOURCES
+from sockhop.bench.effort import Effort
 from sockhop.bench.histogram import POINTS
 from sockhop.bench.machine import LOCAL, Failed, Machine, Place
 from sockhop.bench.processes import ask
