@@ -14,6 +14,9 @@ ALONE := tests/stress tests/suites tests/programs/test_stalls.py
 # A test run that takes longer is interrupted as by Ctrl-C, so that the tests still put away what they made.
 LIMITED := timeout --foreground --signal=INT --kill-after=60 600
 
+# What boots other kernels, and reaches into their files.
+VM_PACKAGES := qemu-system-x86 busybox-static cpio kmod
+
 # A selection may leave one of the two runs without a test.
 NONE_IS_FINE = $(if $(PYTEST_ARGS),|| test $$? = 5)
 
@@ -24,7 +27,7 @@ RATIOS := docs/ratios.json
 PYTHON_CODE := src tests hatch_build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test suites lint bench bench-check bench-ratios bench-docs clean
+.PHONY: help install demo test suites vmtest lint bench bench-check bench-ratios bench-docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,6 +52,10 @@ test: install ## everything that must hold: lint, types, arrows, tests
 suites: install ## the network tests of CPython and of Go as a whole, on plain TCP and hopped: half an hour
 	@scripts/packages.sh $(TEST_PACKAGES)
 	SOCKHOP_SUITES=all $(BIN)/pytest -rP tests/suites $(PYTEST_ARGS)
+
+vmtest: install ## the same on Debian's kernels in virtual machines, 20 minutes each (KERNEL=6.12, COMMAND='uname -a')
+	@scripts/packages.sh $(TEST_PACKAGES) $(VM_PACKAGES)
+	@$(BIN)/python -m tests.vm $(KERNEL) $(if $(COMMAND),--command '$(COMMAND)') $(if $(PYTEST_ARGS),--pytest-args "$(PYTEST_ARGS)")
 
 lint: install ## style, types, import directions
 	$(BIN)/ruff check $(PYTHON_CODE)

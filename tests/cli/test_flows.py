@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sockhop.control import checks, flows
+from sockhop.control.probes import machine
 from sockhop.kernel import cgroups, libbpf
 from tests.cli.connections import Connection, connected
 from tests.cli.sandbox import SOCKHOP, Sandbox
@@ -249,8 +250,10 @@ def test_a_kernel_that_does_not_tell_who_holds_sockets(sandbox: Sandbox, monkeyp
         (flow,) = [flow for flow in picture.flows if flows.Filter(port=int(port_of(pair))).matches(flow)]
         assert [end.owners for end in flow.ends] == [None, None]
     refusals.append(PermissionError(1, "refused"))
-    (answer,) = (answer for answer in checks.run_checks() if answer.id == "programs")
-    assert (answer.state, "cannot tell which processes" in answer.reason) == ("ok", True)
+    (probe,) = (probe for probe in machine.PROBES if probe.id == "owners")
+    answer = checks.ask(probe)
+    assert (answer.state, answer.need) == ("missing", "detail")
+    assert "cannot tell which processes hold sockets" in answer.reason
 
 
 def test_a_service_without_that_iterator(sandbox: Sandbox) -> None:

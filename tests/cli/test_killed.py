@@ -152,7 +152,7 @@ def test_a_look_at_any_moment(sandbox: Sandbox, stepper: Stepper, verb: list[str
         counting = stepper.ok("down", step=0)
         stepper.ok("up", "--all")
     seen = set()
-    for step in range(1, counting, 5):
+    for step in range(1, counting, counting // 40):
         if verb == ["down"]:
             stepper.ok("up", "--all")
         else:

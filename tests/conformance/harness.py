@@ -17,6 +17,7 @@ from typing import NoReturn
 from sockhop.kernel import cgroups
 from tests.conformance.context import Context
 from tests.conformance.registry import HANG, Case, Json
+from tests.waiting import PATIENCE
 
 Control = Callable[[str], Json]
 
@@ -52,7 +53,7 @@ def run_arm(case: Case, enter: Callable[[], None] | None, control: Control | Non
     theirs.close()
     owner = _Owner(ours, control)
     try:
-        return owner.serve_until(time.monotonic() + case.deadline)
+        return owner.serve_until(time.monotonic() + case.deadline * PATIENCE)
     finally:
         # The case may have forked: its process group goes with it.
         os.killpg(child, signal.SIGKILL)

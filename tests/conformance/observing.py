@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.conformance.registry import Json
 from tests.conformance.waiting import asleep_in, until
+from tests.waiting import PATIENCE
 
 STUCK = "STUCK"
 """The outcome of a worker that did not end in time: the call still sleeps."""
@@ -133,5 +134,5 @@ class Worker:
 
     def outcome(self, seconds: float = 5.0) -> Json:
         """What the call gave, or STUCK when it has not returned within `seconds`."""
-        self._thread.join(seconds)
+        self._thread.join(seconds * PATIENCE)
         return self._outcome

@@ -30,7 +30,9 @@ def _short_drain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_hopped(name: str, make_scope: Callable[..., Scope]) -> None:
+def test_hopped(
+    name: str, make_scope: Callable[..., Scope], record_property: Callable[[str, object], None]
+) -> None:
     case = CASES[name]
     expected = plain(name)
     scope = make_scope(**case.options)
@@ -41,6 +43,7 @@ def test_hopped(name: str, make_scope: Callable[..., Scope]) -> None:
     finally:
         owner.end()
     if case.differs:
+        record_property("differs", case.differs.reason)
         assert hopped.saw == case.differs.hopped, f"not as in: {case.differs.reason}"
         assert expected.saw != case.differs.hopped, "plain TCP does the same now: there is no difference"
     else:

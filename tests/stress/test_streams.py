@@ -11,11 +11,12 @@ import pytest
 from sockhop.control import events
 from tests.conftest import Scope
 from tests.stress.harness import SEED, TIMES, Place, Totals, run
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
-pytestmark = [pytest.mark.bpf, pytest.mark.timeout(120 * TIMES)]
+pytestmark = [pytest.mark.bpf, pytest.mark.timeout(120 * TIMES * PATIENCE)]
 
 ROUNDS = 3 * TIMES
+STALL = ("--stall", int(10 * PATIENCE))
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +29,7 @@ def rounds(scope: Scope, argv: list[object], number: int = ROUNDS) -> Totals:
     sums: Totals = Counter()
     before = scope.hops.status()
     for seed in range(SEED, SEED + number):
-        sums.update({k: v for k, v in run(scope.popen, [*argv, "--seed", seed]).items() if k != "seed"})
+        sums.update({k: v for k, v in run(scope.popen, [*argv, "--seed", seed, *STALL]).items() if k != "seed"})
     after = scope.hops.status()
     sums["hop_bytes"] = after.hop.bytes - before.hop.bytes
     sums["hop_messages"] = after.hop.messages - before.hop.messages
@@ -45,7 +46,7 @@ def rounds(scope: Scope, argv: list[object], number: int = ROUNDS) -> Totals:
 @pytest.mark.parametrize("load", ["steady", "random", "switching"])
 def test_plain(streams: Path, scope: Scope, load: str) -> None:
     """The program itself raises no alarm on plain TCP, where no blocking recv ends with EAGAIN either."""
-    totals = run(scope.tcp_popen, [streams, "--load", load, "--seed", SEED])
+    totals = run(scope.tcp_popen, [streams, "--load", load, "--seed", SEED, *STALL])
     assert totals["bytes"] > 0
     assert totals["woken_by_shutdown"] == totals["woken_by_space"] == totals["woken_else"] == 0
     assert scope.hops.status().hop.messages == 0

@@ -16,8 +16,9 @@ from sockhop.errors import SockhopError
 
 #: The part of a sample's messages that must have gone the arm's own way.
 MOST = 0.9
-#: The same for bulk: what finds the queue full goes through the stack, and that is right.
-BULK = 0.01
+#: The same for bulk: what finds the queue full goes through the stack, all of it if the reader never catches up.
+#: The part that hopped is in the report.
+BULK = 0.0
 
 
 @dataclass(frozen=True)

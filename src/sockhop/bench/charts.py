@@ -39,11 +39,11 @@ def rates(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
         if not every:
             continue
         counts = sorted({result.size for result in members if result.size})
-        ticks = [(math.log2(count), sizes.words(sizes.name(count))) for count in counts]
+        ticks = [(math.log2(count), sizes.name(count)) for count in counts]
         x = plots.Axis(ticks[0][0], ticks[-1][0], ticks)
         unit = members[0].unit
         y = plots.logarithmic([10**down for _, down in every], functools.partial(quantity, unit=unit, digits="g"))
-        yield family, plots.plot(f"{family}: rate by size", lines, x, y, "size of a message")
+        yield family, plots.plot(f"{family}: rate by size", lines, x, y, "bytes of a message")
 
 
 def _families(results: Sequence[Result]) -> Mapping[str, list[Result]]:

@@ -21,6 +21,11 @@ mode_option = click.option(
     show_default=True,
     help="auto: learn first what each service does, and let hop what cannot tell. eager: let all hop at once.",
 )
+accept_option = click.option(
+    "--accept-data-loss",
+    is_flag=True,
+    help="Go on where `sockhop check` found that this kernel loses or reorders bytes, hangs, or takes all memory.",
+)
 config_option = click.option(
     "--config",
     "config_file",

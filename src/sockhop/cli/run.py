@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from sockhop.cli import exits, output
-from sockhop.cli.options import config_option, mode_option, settings_from, settings_options
+from sockhop.cli.options import accept_option, config_option, mode_option, settings_from, settings_options
 from sockhop.control import config, resolve, runner
 
 
@@ -14,6 +14,7 @@ from sockhop.control import config, resolve, runner
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the counters to this file.")
 @mode_option
 @settings_options
+@accept_option
 @config_option
 @click.argument("argv", metavar="-- CMD [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
@@ -22,6 +23,7 @@ def command(
     /,
     json_file: Path | None,
     config_file: Path | None,
+    accept_data_loss: bool,
     argv: tuple[str, ...],
     **_settings: float | str,
 ) -> int:
@@ -31,7 +33,7 @@ def command(
     rules = resolve.compile_rules(found)
     if json_file and not _write(json_file, ""):  # before the command has run for nothing
         return exits.FAILED
-    result = runner.run(list(argv), settings, rules)
+    result = runner.run(list(argv), settings, rules, accept_data_loss=accept_data_loss)
     output.message(_summary(result))
     if json_file and not _write(json_file, json.dumps(result.status.as_json()) + "\n"):
         return result.code or exits.FAILED

@@ -5,7 +5,14 @@ from pathlib import Path
 import click
 
 from sockhop.cli import output
-from sockhop.cli.options import config_option, json_option, mode_option, settings_from, settings_options
+from sockhop.cli.options import (
+    accept_option,
+    config_option,
+    json_option,
+    mode_option,
+    settings_from,
+    settings_options,
+)
 from sockhop.control import config, resolve, service
 from sockhop.kernel import cgroups
 
@@ -22,6 +29,7 @@ from sockhop.kernel import cgroups
 @click.option("--all", "everything", is_flag=True, help="Watch every process of this host.")
 @mode_option
 @settings_options
+@accept_option
 @config_option
 @json_option
 @click.pass_context
@@ -32,6 +40,7 @@ def command(
     units: tuple[str, ...],
     everything: bool,
     config_file: Path | None,
+    accept_data_loss: bool,
     as_json: bool,
     **_settings: float | str,
 ) -> int:
@@ -52,7 +61,7 @@ def command(
             "say what to watch: --cgroup PATH or --unit NAME (as often as needed), or --all, "
             f"or [scopes] in {found.file or config.DEFAULT_PATH}"
         )
-    result = service.up(paths, settings, resolve.compile_rules(found), given)
+    result = service.up(paths, settings, resolve.compile_rules(found), given, accept_data_loss=accept_data_loss)
     if as_json:
         output.data(result.status.as_json())
         return 0

@@ -6,6 +6,7 @@ from types import TracebackType
 from sockhop.control import places
 from sockhop.control.classes import Class
 from sockhop.control.instance import Instance
+from sockhop.control.probes import suitability
 from sockhop.control.settings import Settings
 from sockhop.control.status import Status
 from sockhop.errors import NotUp
@@ -29,14 +30,16 @@ class Accelerator:
     after this process has ended. Killing this process at any moment changes nothing for the connections.
 
     :param cgroup: a cgroup of version 2.
+    :param accept_data_loss: take a kernel that was found to lose or reorder bytes, or to hang.
     :param settings: see :class:`~sockhop.control.settings.Settings`, of which any field may be given by name.
 
     ``with`` raises :class:`~sockhop.errors.NotPermitted`, :class:`~sockhop.errors.Unsupported`,
     :class:`~sockhop.errors.BadScope`, :class:`~sockhop.errors.BadObject` and :class:`~sockhop.errors.Locked`.
     """
 
-    def __init__(self, cgroup: str | Path, **settings: float | str) -> None:
+    def __init__(self, cgroup: str | Path, *, accept_data_loss: bool = False, **settings: float | str) -> None:
         self._cgroup = Path(cgroup)
+        self._accept_data_loss = accept_data_loss
         self._settings = Settings(**settings)  # type: ignore[arg-type]
         self._instance: Instance | None = None
 
@@ -48,6 +51,7 @@ class Accelerator:
                 places.collect()
                 instance = Instance.create(directory, self._settings)
                 try:
+                    suitability.require(instance, self._settings, accept_data_loss=self._accept_data_loss)
                     instance.attach(cgroup)
                 except BaseException:
                     instance.unpin()

@@ -162,7 +162,7 @@ _CLASS_STATES = tuple(state.name.lower() for state in ClassState)
 # longer to look at.
 Record = tuple[Any, ...]
 _NAMES = [name for name, *_ in abi.Flow._fields_]
-COOKIE, CGROUP, FLAGS = map(_NAMES.index, ("cookie", "cgroup", "flags"))
+COOKIE, NETNS_COOKIE, CGROUP, FLAGS = map(_NAMES.index, ("cookie", "netns_cookie", "cgroup", "flags"))
 
 
 def records(written: bytes) -> Iterator[Record]:

@@ -140,8 +140,7 @@ class Instance(Pins):
     def status(self) -> status.Status:
         """Return the instance's status."""
         config = self.config()
-        with self.get("traffic") as fd:
-            counters = maps.read_per_cpu(fd, Traffic)
+        counters = self.traffic()
         return status.Status(
             __version__,
             "draining" if config.closed else "up",
@@ -152,6 +151,11 @@ class Instance(Pins):
             ),
             *status.traffic(counters),
         )
+
+    def traffic(self) -> list[Traffic]:
+        """Return the counters of each CPU."""
+        with self.get("traffic") as fd:
+            return maps.read_per_cpu(fd, Traffic)
 
     @contextmanager
     def events(self, receive: Callable[[Event], None]) -> Iterator[Callable[[int], int]]:

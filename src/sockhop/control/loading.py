@@ -8,6 +8,7 @@ from pathlib import Path
 from sockhop.control import tuning
 from sockhop.control.pins import Pins, closing
 from sockhop.control.settings import Settings
+from sockhop.errors import Unsupported
 from sockhop.kernel import libbpf, maps, objects
 from sockhop.kernel.abi import ClassInfo, ClassKey
 
@@ -22,12 +23,14 @@ _MAPS = {
 }
 # Maps that have room for as many sockets as may be tracked.
 _SIZED = ("sockets", "arrived", "next_seq", "candidates", "matches")
-_ITERATORS = ("drain", "discover", "adopt", "flows")
+# The programs of the sockhash, by the kind of their attachment.
+_VERDICTS = {"send": libbpf.BPF_SK_MSG_VERDICT, "queue": libbpf.BPF_SK_SKB_VERDICT}
+ITERATORS = ("drain", "discover", "adopt", "flows")
 # Iterators that a kernel may refuse: what they would tell is then unknown.
 _OPTIONAL = ("owners",)
-OPTIONAL_PROGRAMS = tuple(f"sockhop_{name}" for name in _OPTIONAL)
 # What watches applications, unless eager.
-_WATCHERS = ("received", "taken")
+WATCHERS = ("received", "taken")
+_ALL = ("connections", *_VERDICTS, *ITERATORS, *_OPTIONAL, *WATCHERS)
 # CAPACITY_SLACK of entering.h, twice: for the server ends, and for the clients of one moment.
 SLACK = 2048
 
@@ -38,33 +41,35 @@ def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
     ``classes`` is where the table of classes is pinned that it goes on with, or will be.
     Raises what :func:`sockhop.kernel.objects.loaded` raises.
     """
-    room = settings.capacity + SLACK
-    sizes = dict.fromkeys(_SIZED, room)
-    watchers = () if settings.mode == "eager" else _WATCHERS
+    watchers = () if settings.mode == "eager" else WATCHERS
     with (
         known_classes(classes) as known,
         objects.loaded(
-            sizes,
+            sizes(settings.capacity + SLACK),
             reused={} if known is None else {"classes": known},
-            without=_programs(name for name in _WATCHERS if name not in watchers),
-            optional=OPTIONAL_PROGRAMS,
+            without=all_but("connections", *_VERDICTS, *ITERATORS, *_OPTIONAL, *watchers),
+            optional=[_programs(names) for names in (_OPTIONAL, watchers) if names],
         ) as loaded,
     ):
-        sockets = loaded.map_fd("sockets")
+        if not all(loaded.has_program(name) for name in _programs(watchers)):
+            raise Unsupported(
+                "this kernel does not show what applications do, so that auto mode has nothing to learn from; see "
+                "sockhop check. With --mode eager all connections hop, and some programs must be kept out of scope"
+            )
         maps.write_element(loaded.map_fd(".data.config"), tuning.config_of(settings))
-        libbpf.prog_attach(loaded.program_fd("sockhop_send"), sockets, libbpf.BPF_SK_MSG_VERDICT, 0)
-        libbpf.prog_attach(loaded.program_fd("sockhop_queue"), sockets, libbpf.BPF_SK_SKB_VERDICT, 0)
+        for name in _VERDICTS:
+            attach(loaded, name)
         for pin, name in _MAPS.items():
             pins.pin(loaded.map_fd(name), pin)
         pins.pin(loaded.program_fd("sockhop_connections"), "connections")
-        for name in _ITERATORS:
-            pins.pin_link(_iterator(loaded, name), name)
+        for name in ITERATORS:
+            pins.pin_link(iterator(loaded, name), name)
         for name in _OPTIONAL:
             if loaded.has_program(f"sockhop_{name}"):
                 with suppress(OSError):
-                    pins.pin_link(_iterator(loaded, name), name)
+                    pins.pin_link(iterator(loaded, name), name)
         for name in watchers:
-            pins.pin_link(_tracepoint(loaded, name), name)
+            pins.pin_link(tracepoint(loaded, name), name)
         if classes and known is None:
             classes.unlink(missing_ok=True)
             libbpf.obj_pin(loaded.map_fd("classes"), str(classes).encode())
@@ -76,29 +81,46 @@ def viewer() -> Iterator[dict[str, int]]:
 
     Nothing is pinned or attached. Raises what :func:`sockhop.kernel.objects.loaded` raises.
     """
-    sizes = dict.fromkeys((*_SIZED, "classes"), 1)
     wanted = ("flows", *_OPTIONAL)
-    others = (*_WATCHERS, *(name for name in _ITERATORS if name not in wanted), "connections", "send", "queue")
     links: dict[str, int] = {}
     with (
         ExitStack() as stack,
-        objects.loaded(sizes, without=_programs(others), optional=OPTIONAL_PROGRAMS) as loaded,
+        objects.loaded(
+            {**sizes(1), "classes": 1}, without=all_but(*wanted), optional=[_programs(_OPTIONAL)]
+        ) as loaded,
     ):
         for name in wanted:
             if loaded.has_program(f"sockhop_{name}"):
-                links[name] = stack.enter_context(closing(_iterator(loaded, name)))
+                links[name] = stack.enter_context(closing(iterator(loaded, name)))
         yield links
+
+
+def sizes(room: int) -> dict[str, int]:
+    """Return the sizes of maps for so many sockets."""
+    return dict.fromkeys(_SIZED, room)
+
+
+def all_but(*names: str) -> list[str]:
+    """Return the programs to leave out, to load only these."""
+    return _programs(name for name in _ALL if name not in names)
 
 
 def _programs(names: Iterable[str]) -> list[str]:
     return [f"sockhop_{name}" for name in names]
 
 
-def _iterator(loaded: objects.LoadedObject, name: str) -> int:
+def attach(loaded: objects.LoadedObject, name: str) -> None:
+    """Attach a program of the sockhash. Raises :class:`OSError`."""
+    libbpf.prog_attach(loaded.program_fd(f"sockhop_{name}"), loaded.map_fd("sockets"), _VERDICTS[name], 0)
+
+
+def iterator(loaded: objects.LoadedObject, name: str) -> int:
+    """Return a link of an iterator. Raises :class:`OSError`."""
     return libbpf.link_create(loaded.program_fd(f"sockhop_{name}"), 0, libbpf.BPF_TRACE_ITER, None)
 
 
-def _tracepoint(loaded: objects.LoadedObject, name: str) -> int:
+def tracepoint(loaded: objects.LoadedObject, name: str) -> int:
+    """Return a link of what watches applications. Raises :class:`OSError`."""
     return libbpf.link_create(loaded.program_fd(f"sockhop_{name}"), 0, libbpf.BPF_TRACE_RAW_TP, None)
 
 

@@ -119,9 +119,7 @@ def collect() -> None:
 
 def _leave(instance: Instance) -> None:
     """Take down an instance without an owner. That of a command whose ``run`` was killed goes on until it ends."""
-    cgroup_of_run = [
-        Path(scope.cgroup) for scope in instance.scopes() if Path(scope.cgroup).name == home(instance.directory)
-    ]
+    cgroup_of_run = cgroups.called(home(instance.directory))
     if any(map(cgroups.is_populated, cgroup_of_run)) or instance.drain(0):
         return
     instance.unpin()

@@ -13,6 +13,7 @@ from pathlib import Path
 from sockhop.control import places
 from sockhop.control.instance import Instance
 from sockhop.control.keeper import Keeper
+from sockhop.control.probes import suitability
 from sockhop.control.settings import Settings
 from sockhop.control.status import Status
 from sockhop.errors import Locked, NoSuchCommand
@@ -51,11 +52,14 @@ class Result:
     draining: int
 
 
-def run(argv: list[str], settings: Settings, rules: Sequence[Rule] = ()) -> Result:
+def run(
+    argv: list[str], settings: Settings, rules: Sequence[Rule] = (), *, accept_data_loss: bool = False
+) -> Result:
     """Run ``argv`` to its end with hops on, and leave nothing behind.
 
-    Signals go to the command. Processes that outlive it move to the cgroup that ``run`` was called in. Raises
-    :class:`NoSuchCommand`, and what :class:`~sockhop.control.accelerator.Accelerator` raises.
+    Signals go to the command. Processes that outlive it move to the cgroup that ``run`` was called in. The kernel
+    is tried first, unless ``accept_data_loss`` says to take it as it is. Raises :class:`NoSuchCommand`, and what
+    :class:`~sockhop.control.accelerator.Accelerator` raises.
     """
     _check_command(argv[0])
     directory = places.private()
@@ -69,7 +73,7 @@ def run(argv: list[str], settings: Settings, rules: Sequence[Rule] = ()) -> Resu
     try:
         keeper = Keeper(lambda: _tidy_when_empty(directory, cgroup))
         try:
-            instance = _start(directory, cgroup, settings, rules)
+            instance = _start(directory, cgroup, settings, rules, accept_data_loss=accept_data_loss)
             command = _spawn(argv, cgroup, before)
             code = _attend(command, instance)
             status = instance.status()
@@ -97,11 +101,14 @@ def _check_command(name: str) -> None:
     raise NoSuchCommand(f"{name}: no such command. Check its spelling and your PATH", 127)
 
 
-def _start(directory: Path, cgroup: Path, settings: Settings, rules: Sequence[Rule]) -> Instance:
+def _start(
+    directory: Path, cgroup: Path, settings: Settings, rules: Sequence[Rule], *, accept_data_loss: bool
+) -> Instance:
     with places.lock():
         places.collect()
-        cgroup.mkdir()
         instance = Instance.create(directory, settings)
+        suitability.require(instance, settings, accept_data_loss=accept_data_loss)
+        cgroup.mkdir()
         instance.set_rules(list(rules))
         instance.attach(cgroup)
         return instance

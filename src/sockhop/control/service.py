@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sockhop.control import places, status, tuning
 from sockhop.control.instance import Instance
+from sockhop.control.probes import suitability
 from sockhop.control.scopes import check_scopes
 from sockhop.control.settings import Settings
 from sockhop.errors import NotUp
@@ -36,13 +37,16 @@ def up(
     settings: Settings,
     rules: Sequence[Rule] = (),
     given: Collection[str] = ALL_SETTINGS,
+    *,
+    accept_data_loss: bool = False,
 ) -> Ups:
     """Bring the service up over these cgroups, with these rules; scopes that it has already stay.
 
     A service that is up is kept, and changed in what differs; of the settings only those that are ``given``
     count then. If another version of sockhop made it, or one of ``tuning.FIXED`` differs, a new one takes over
     the scopes for new connections, and the old one drains; if the new one fails, the old one stays as it was.
-    Raises what :class:`~sockhop.control.accelerator.Accelerator` does.
+    What is new is tried first, unless ``accept_data_loss`` says to take the kernel as it is. Raises what
+    :class:`~sockhop.control.accelerator.Accelerator` does.
     """
     place = places.service()
     wanted = check_scopes(scopes)
@@ -58,13 +62,17 @@ def up(
                 _set_rules(old, rules)
                 return Ups(old.status(), made=False, replaced=False, added=added)
         known = None if settings.mode == "eager" else places.classes()
+        was_known = known is not None and known.exists()
         instance = Instance.create(places.private(), settings, known)
         try:
+            suitability.require(instance, settings, accept_data_loss=accept_data_loss)
             _set_rules(instance, rules)
             inherited = [Path(scope.cgroup) for scope in old.scopes()] if old and replaced else []
             added = _add_scopes(instance, wanted + inherited)
         except BaseException:
             instance.unpin()
+            if known and not was_known:
+                known.unlink(missing_ok=True)
             raise
         if old is not None:
             old.close()

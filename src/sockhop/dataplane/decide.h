@@ -173,12 +173,13 @@ INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
  * is near its hard limit (__sk_mem_raise_allocated, tcp_memory_pressure). */
 INLINE bool is_memory_short(struct tcp_sock *peer, __u32 size)
 {
-	unsigned long *pressure;
+	unsigned long pressure = 0;
 
 	if ((__s32)size <= sock_of(peer)->sk_forward_alloc)
 		return false;
-	pressure = sock_of(peer)->__sk_common.skc_prot->memory_pressure;
-	return pressure && *pressure;
+	/* Before 6.16 a pointer to a number, found in memory that is not trusted, is only a number to the verifier. */
+	bpf_probe_read_kernel(&pressure, sizeof(pressure), sock_of(peer)->__sk_common.skc_prot->memory_pressure);
+	return pressure;
 }
 
 /* Whether the sender of a message that takes the stack should wait until it has left, instead of

@@ -104,6 +104,11 @@ def find(wanted: set[int]) -> dict[int, Path]:
     return found
 
 
+def called(name: str) -> list[Path]:
+    """Return the cgroups of this name, wherever they are."""
+    return [Path(directory) for directory, _, _ in os.walk(mount_point()) if Path(directory).name == name]
+
+
 def own() -> Path:
     """Return the cgroup v2 that this process is in, or the highest that can be seen from here."""
     mount = mounts.cgroup2()

@@ -61,6 +61,12 @@ def read_per_cpu(fd: int, kind: type[S]) -> list[S]:
     return list(values)
 
 
+def clear_per_cpu(fd: int, kind: type[S]) -> None:
+    """Set element 0 of a per-CPU array to zeros."""
+    values = (kind * libbpf.num_possible_cpus())()
+    libbpf.map_update_elem(fd, ctypes.byref(ZERO), ctypes.byref(values), 0)
+
+
 def count_keys(fd: int) -> int:
     """Return how many elements a hash has.
 

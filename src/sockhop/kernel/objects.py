@@ -1,7 +1,7 @@
 """Loading the compiled data plane."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,12 +56,12 @@ def loaded(
     *,
     reused: dict[str, int] | None = None,
     without: Iterable[str] = (),
-    optional: Iterable[str] = (),
+    optional: Sequence[Iterable[str]] = (),
 ) -> Iterator[LoadedObject]:
     """Load the object with these map sizes.
 
     ``reused`` gives descriptors of maps that exist already, by name; ``without`` names programs to leave out, and
-    ``optional`` those to do without if the kernel refuses the object with them.
+    ``optional`` those to do without, one group more each time, while the kernel refuses the object with them.
 
     Raises :class:`BadObject` for a file that libbpf cannot read, :class:`NotPermitted` and
     :class:`Unsupported` for one that this kernel refuses, with the verifier's last lines.
@@ -70,13 +70,14 @@ def loaded(
     _content(path)
     left_out = frozenset(without)
     with libbpf.messages() as said:
-        try:
-            handle = _opened(path, max_entries, reused or {}, left_out, said)
-        except (NotPermitted, Unsupported):
-            if not optional:
-                raise
-            left_out |= frozenset(optional)
-            handle = _opened(path, max_entries, reused or {}, left_out, said)
+        handle = 0
+        for group in optional:
+            try:
+                handle = _opened(path, max_entries, reused or {}, left_out, said)
+                break
+            except (NotPermitted, Unsupported):
+                left_out |= frozenset(group)
+        handle = handle or _opened(path, max_entries, reused or {}, left_out, said)
         try:
             yield LoadedObject(handle, left_out)
         finally:

@@ -8,7 +8,10 @@ import struct
 from tests.conformance.context import KINDS, Context, Options
 from tests.conformance.observing import Worker, pattern, read_on, read_when_readable, show
 from tests.conformance.registry import Json, case, for_each
+from tests.waiting import PATIENCE
 
+MEGABYTES = int(64 / PATIENCE)
+"""Many times what all buffers hold; an emulated machine would not even make more in time."""
 SIZES = (1, 1 << 20, 100, 65536, 3_000_000, 16384, 4095, 1 << 18)
 
 
@@ -30,14 +33,14 @@ def _both_ends(
 @case(hops=10)
 def one_way(ctx: Context) -> Json:
     client, server = ctx.pair()
-    return [worker.outcome() for worker in _both_ends(client, server, 64)]
+    return [worker.outcome() for worker in _both_ends(client, server, MEGABYTES)]
 
 
 @case(hops=10)
 def both_ways(ctx: Context) -> Json:
     client, server = ctx.pair()
-    there = _both_ends(client, server, 64)
-    back = _both_ends(server, client, 64, 2)
+    there = _both_ends(client, server, MEGABYTES)
+    back = _both_ends(server, client, MEGABYTES, 2)
     return [worker.outcome() for worker in (*there, *back)]
 
 

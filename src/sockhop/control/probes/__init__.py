@@ -1,0 +1,1 @@
+"""What this kernel and machine allow, found out by trying, and what follows from it."""
