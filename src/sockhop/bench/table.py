@@ -19,9 +19,9 @@ def show(report: Report) -> None:
     # A file or a pipe has no width of its own, and must not cut the table.
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else WIDE)
     console.print(_ratios(report))
-    if console.width >= WIDE:
+    if console.width >= WIDE and any(result.arms for result in report.results):
         console.print(_arms(report))
-    else:
+    elif console.width < WIDE:
         console.print(f"a terminal of {WIDE} columns, --markdown and --html show each arm, too")
     for row in report.rows:
         if row.failed is not None:
