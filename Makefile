@@ -6,7 +6,7 @@ DEMO_PACKAGES := redis-server redis-tools socat netcat-openbsd
 # The distribution's package of CPython's own tests is named for its interpreter.
 PYTHON_TESTS := libpython$(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')-testsuite?
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx haproxy postgresql memcached curl wrk \
-	nghttp2-client nghttp2-server chromium \
+	nghttp2-client nghttp2-server chromium? \
 	nftables iptables iproute2 procps gcc libc6-dev bpftool? golang-go golang-src $(PYTHON_TESTS)
 
 # Tests that want all CPUs for themselves, or count on being the only ones.

@@ -107,6 +107,13 @@ def test_a_file_that_is_not_there(tmp_path: Path, option: str) -> None:
         bench(option, str(tmp_path / "missing"))
 
 
+@pytest.mark.parametrize("option", ["--html", "--save-ratios"])
+def test_a_file_that_cannot_be_written_is_known_before_anything_is_measured(tmp_path: Path, option: str) -> None:
+    code, out, err = bench(option, str(tmp_path / "missing/file"))
+    assert (code, out) == (exits.FAILED, "")
+    assert "the results cannot be written to" in err
+
+
 def test_only_root_may(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(NotPermitted, match="run it as root"):

@@ -123,6 +123,8 @@ class HopSession:
 
     def prove(self, sent: Sent) -> None:
         """By sockhop's counters and by TCP's own."""
+        if not sent.most:
+            return
         status = self.hops.status()
         hopped, stack = status.hop.messages, status.stack.messages
         if hopped < sent.messages * sent.most or hopped < (hopped + stack) * sent.most:

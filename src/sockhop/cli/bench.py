@@ -47,18 +47,20 @@ def command(
         return exits.USAGE
     if only_list:
         return _list(cases, effort, as_json)
+    if not all(_is_writable(path) for path in (html_file, save_file) if path):
+        return exits.FAILED  # before half an hour was measured for nothing
     stored = _read(against_file) if against_file else None
     report = Report.parse(_read(from_file)) if from_file else _measure(cases, effort)
-    if html_file:
-        html_file.write_text(page.render(report))
-    if save_file:
-        save_file.write_text(json.dumps(ratios.to_store(report), indent=1) + "\n")
     if as_json:
         output.data(report.as_json())
     elif as_markdown:
         click.echo(markdown.render(report), nl=False)
     else:
         table.show(report)
+    if html_file:
+        html_file.write_text(page.render(report))
+    if save_file:
+        save_file.write_text(json.dumps(ratios.to_store(report), indent=1) + "\n")
     if report.interrupted:
         raise click.Abort
     lost = stored is not None and _has_lost(report, stored, None if from_file else effort)
@@ -106,6 +108,15 @@ def _has_lost(report: Report, stored: Any, effort: Effort | None) -> bool:
     if not lost:
         output.message("no ratio is worse than the stored ones, as far as the noise lets tell")
     return bool(lost)
+
+
+def _is_writable(path: Path) -> bool:
+    try:
+        path.open("a").close()
+    except OSError as error:
+        output.message(f"the results cannot be written to {path}: {error.strerror}")
+        return False
+    return True
 
 
 def _read(path: Path) -> Any:
