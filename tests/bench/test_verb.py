@@ -67,6 +67,22 @@ def test_each_kind_of_load(sandbox: Sandbox, scratch: dict[str, Any], case: str)
     nothing_left(sandbox, scratch)
 
 
+def test_a_loss_is_one_that_shows_twice(sandbox: Sandbox, scratch: dict[str, Any], tmp_path_factory: Any) -> None:
+    kept = tmp_path_factory.mktemp("ratios") / "ratios.json"
+    assert sandbox.sockhop(*SMALL, "--save-ratios", kept, **scratch).returncode == 0
+    same = sandbox.sockhop(*SMALL, "--against", kept, **scratch)
+    assert (same.returncode, "no ratio is worse" in same.stderr) == (0, True), same
+    stored = json.loads(kept.read_text())
+    stored["ratios"]["rr-64-nodelay-1cpu: hop / tcp"]["low"] = 100.0
+    kept.write_text(json.dumps(stored))
+    lost = sandbox.sockhop(*SMALL, "--against", kept, **scratch)
+    assert lost.returncode == 1
+    assert "measuring again what seems to have become worse: rr-64-nodelay-1cpu" in lost.stderr
+    assert "rr-64-nodelay-1cpu: hop / tcp is" in lost.stderr
+    assert "hop / unix is" not in lost.stderr
+    nothing_left(sandbox, scratch)
+
+
 def test_on_a_terminal_there_is_a_bar_that_is_drawn_between_cases_only(
     sandbox: Sandbox, scratch: dict[str, Any]
 ) -> None:
