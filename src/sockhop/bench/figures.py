@@ -69,6 +69,11 @@ class Row:
         return f"{self.case}: {self.versus or self.title}"
 
     @property
+    def compares_rates(self) -> bool:
+        """Whether it is a ratio of rates, not of latencies, and no plain figure."""
+        return self.unit == "x" and self.rate_unit != "s"
+
+    @property
     def verdict(self) -> str:
         """``failed``, ``met``, ``missed``, ``noisy``, or nothing if nothing was wanted."""
         if self.failed is not None or self.value is None:

@@ -56,7 +56,7 @@ def _head(report: Report) -> Iterator[str]:
 
 def _heat_map(report: Report) -> Iterator[str]:
     """Ratios of rates: a line a case, a column a pair of arms."""
-    rows = [row for row in report.rows if row.unit == "x" and row.rate_unit != "s"]
+    rows = [row for row in report.rows if row.compares_rates]
     pairs = list(dict.fromkeys(row.versus for row in rows))
     if not pairs:
         return
@@ -65,7 +65,7 @@ def _heat_map(report: Report) -> Iterator[str]:
     yield "<div class='scroll'><table class='heat'><thead><tr><th></th>"
     yield "".join(f'<th scope="col">{escape(pair)}</th>' for pair in pairs) + "</tr></thead>"
     for group, results in report.groups.items():
-        lines = [_heat_line(result, pairs) for result in results if any(row in rows for row in result.rows)]
+        lines = [_heat_line(result, pairs) for result in results if any(row.compares_rates for row in result.rows)]
         if lines:
             head = f'<tr><th scope="rowgroup" colspan="{len(pairs) + 1}">{escape(group)}</th></tr>'
             yield "\n".join(["<tbody>", head, *lines, "</tbody>"])

@@ -55,7 +55,7 @@ def losses(report: Report, stored: Any) -> Sequence[Loss]:
 
 def _ratios(report: Report) -> list[Row]:
     """Ratios of rates: the tails of latencies are no guard, in a short run."""
-    return [row for row in report.rows if row.unit == "x" and row.rate_unit != "s" and row.failed is None]
+    return [row for row in report.rows if row.compares_rates and row.failed is None]
 
 
 def _is_lost(row: Row, before: float) -> bool:
