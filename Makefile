@@ -55,7 +55,7 @@ suites: install ## the network tests of CPython and of Go as a whole, on plain T
 
 vmtest: install ## the same on Debian's kernels in virtual machines, 20 minutes each (KERNEL=6.12, COMMAND='uname -a')
 	@scripts/packages.sh $(TEST_PACKAGES) $(VM_PACKAGES)
-	@$(BIN)/python -m tests.vm $(KERNEL) $(if $(COMMAND),--command '$(COMMAND)') $(if $(PYTEST_ARGS),--pytest-args "$(PYTEST_ARGS)")
+	@$(BIN)/python -m tests.vm $(KERNEL) $(if $(COMMAND),--command="$$COMMAND") $(if $(PYTEST_ARGS),--pytest-args="$$PYTEST_ARGS")
 
 lint: install ## style, types, import directions
 	$(BIN)/ruff check $(PYTHON_CODE)

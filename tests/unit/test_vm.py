@@ -125,6 +125,15 @@ def test_other_ends(tmp_path: Path, ended: Ended, said: str) -> None:
     assert said in result.line()
 
 
+def test_a_suite_that_did_not_run_is_no_success(tmp_path: Path) -> None:
+    left(tmp_path, [("a", "passed", {})])
+    with (tmp_path / ANSWERS).open("a") as file:
+        file.write(json.dumps({"name": "streams", "answer": 5}) + "\n")
+    result = results.read("6.12", "6.12.117", tmp_path, Ended(60, started=True, code=0, in_time=True))
+    assert not result.good
+    assert "could not run streams" in result.line()
+
+
 def test_the_page() -> None:
     page = table.text(
         [

@@ -9,6 +9,8 @@ ANSWERS = "answers.jsonl"
 RECORD = "tests.jsonl"
 """Two lines for each test: when it began, and when it had ended."""
 REFUSED = "refused"
+SUITES = ("conformance", "streams", "program", "demonstration")
+"""Questions whose answer is the exit code of pytest."""
 
 
 def support(check: dict[str, Any]) -> str:

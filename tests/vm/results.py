@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.kernel_log import faults
-from tests.vm.answers import ANSWERS, RECORD, support
+from tests.vm.answers import ANSWERS, RECORD, SUITES, support
 from tests.vm.qemu import Ended
 
 RESULT = "result.json"
@@ -67,24 +67,22 @@ def read(name: str, release: str, results: Path, ended: Ended) -> Result:
     answers = {line["name"]: line["answer"] for line in _lines(results / ANSWERS)}
     tests = {line["test"]: line for line in _lines(results / RECORD)}
     check = answers.get("check")
-    done = [line for line in tests.values() if line["outcome"] == "passed"]
+    probes = check["answers"] if check else []
     result = Result(
         name,
         release,
         round(ended.seconds),
         support=support(check) if check else "",
-        lacking={each["id"]: each["reason"] for each in check["answers"] if each["state"] != "ok"}
-        if check
-        else {},
-        passed=len(done),
+        lacking={each["id"]: each["reason"] for each in probes if each["state"] != "ok"},
+        passed=sum(line["outcome"] == "passed" for line in tests.values()),
         skipped=sum(line["outcome"] == "skipped" for line in tests.values()),
         failed={
             test: line["said"] or "was running when the guest ended"
             for test, line in tests.items()
             if line["outcome"] in ("failed", "running")
         },
-        differences=_noted(done, "differs"),
-        mended=_noted(done, "mended"),
+        differences=_noted(tests, "differs"),
+        mended=_noted(tests, "mended"),
         speed=(answers.get("speed") or {}).get("ratio"),
         faults=faults(_text(results / "console.log")),
         ended=_end(ended, answers),
@@ -108,14 +106,17 @@ def _end(ended: Ended, answers: dict[str, Any]) -> str:
         return "the guest crashed: see console.log"
     if ended.code:
         return f"the guest's program failed with {ended.code}: see output.log"
+    for name in SUITES:
+        if answers.get(name, 0) not in (0, 1):  # 1: tests have failed, and say so themselves
+            return f"pytest could not run {name} (exit code {answers[name]}): see output.log"
     if "speed" in answers and answers["speed"]["failed"]:
         return f"the speed could not be measured: {answers['speed']['failed']}"
     return ""
 
 
-def _noted(tests: list[dict[str, Any]], note: str) -> dict[str, str]:
+def _noted(tests: dict[str, dict[str, Any]], note: str) -> dict[str, str]:
     """The tests that left such a note, by the name of their case."""
-    named = {line["test"].partition("[")[2].rstrip("]"): line["properties"] for line in tests}
+    named = {test.partition("[")[2].rstrip("]"): line["properties"] for test, line in tests.items()}
     return {name: properties[note] for name, properties in sorted(named.items()) if note in properties}
 
 

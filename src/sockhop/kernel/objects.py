@@ -1,5 +1,6 @@
 """Loading the compiled data plane."""
 
+import errno
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -112,9 +113,9 @@ def _load(handle: int, said: list[str]) -> None:
     libbpf.program_set_expected_attach_type(queue, libbpf.BPF_SK_SKB_VERDICT)
     try:
         libbpf.object_load(handle)
-    except PermissionError as error:
-        raise NotPermitted(f"the kernel does not let this process load BPF programs ({error})") from error
     except OSError as error:
+        if error.errno == errno.EPERM:  # the verifier's own refusal is EACCES
+            raise NotPermitted(f"the kernel does not let this process load BPF programs ({error})") from error
         raise Unsupported(f"this kernel refuses the data plane ({error}).\n{_end_of(said)}") from error
 
 
