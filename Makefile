@@ -6,6 +6,7 @@ DEMO_PACKAGES := redis-server redis-tools socat netcat-openbsd
 # The distribution's package of CPython's own tests is named for its interpreter.
 PYTHON_TESTS := libpython$(shell /usr/bin/python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')-testsuite?
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx haproxy postgresql memcached curl wrk \
+	nghttp2-client nghttp2-server chromium? \
 	nftables iptables iproute2 procps gcc libc6-dev bpftool? golang-go golang-src $(PYTHON_TESTS)
 
 # Tests that want all CPUs for themselves, or count on being the only ones.
@@ -22,13 +23,14 @@ NONE_IS_FINE = $(if $(PYTEST_ARGS),|| test $$? = 5)
 BIN := .venv/bin
 DATAPLANE := src/sockhop/dataplane
 OBJECT := $(DATAPLANE)/sockhop.bpf.o
-PYTHON_CODE := src tests hatch_build.py $(wildcard benchmarks)
+RATIOS := docs/ratios.json
+PYTHON_CODE := src tests hatch_build.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test suites vmtest lint bench clean
+.PHONY: help install demo test suites vmtest lint bench bench-check bench-ratios bench-docs clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 install: ## set up: system packages, and sockhop with its tools in .venv
 	@scripts/packages.sh $(PACKAGES)
@@ -63,7 +65,22 @@ lint: install ## style, types, import directions
 
 bench: install ## the benchmarks, side by side in one run (BENCH_ARGS are passed on)
 	@scripts/packages.sh $(TEST_PACKAGES)
-	@$(BIN)/python benchmarks/run.py $(BENCH_ARGS)
+	@$(BIN)/sockhop bench $(BENCH_ARGS)
+
+bench-check: install ## a quick run of them must not be surely worse than the ratios stored here
+	@scripts/packages.sh $(TEST_PACKAGES)
+	@$(BIN)/sockhop bench --quick --against $(RATIOS)
+
+bench-ratios: install ## store the ratios of a quick run for bench-check
+	@scripts/packages.sh $(TEST_PACKAGES)
+	@$(BIN)/sockhop bench --quick --save-ratios $(RATIOS)
+
+bench-docs: install ## all benchmarks, for half an hour; their results go into docs/benchmarks.md and build
+	@scripts/packages.sh $(TEST_PACKAGES)
+	@mkdir -p build
+	$(BIN)/sockhop bench --json --html build/bench.html > build/bench.json || test $$? = 1
+	$(BIN)/sockhop bench --from build/bench.json --markdown > build/bench.md || test $$? = 1
+	@sed -i -e '/^<!-- results/,/^<!-- end/{/^<!--/!d}' -e '/^<!-- results/r build/bench.md' docs/benchmarks.md
 
 clean: ## remove all that was made here
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache __pycache__ $(OBJECT)

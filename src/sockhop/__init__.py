@@ -6,6 +6,7 @@ from sockhop.control.status import Hops, Scope, Sockets, Stack, Status
 from sockhop.errors import (
     BadConfig,
     BadObject,
+    BadReport,
     BadScope,
     KernelError,
     Locked,
@@ -22,6 +23,7 @@ __all__ = [
     "Accelerator",
     "BadConfig",
     "BadObject",
+    "BadReport",
     "BadScope",
     "Class",
     "Hops",

@@ -6,6 +6,7 @@
     ├── BadObject         the compiled data plane is missing or damaged
     ├── BadScope          a cgroup that does not exist, is no cgroup, or is named twice
     ├── BadConfig         a configuration file with mistakes
+    ├── BadReport         a file that is no report of ``bench``
     ├── NotUp             nothing is running that the call could act on
     ├── Locked            another sockhop command is at work
     ├── NotOurs           somebody else's objects stand where ours would
@@ -38,6 +39,10 @@ class BadScope(SockhopError):
 
 class BadConfig(SockhopError):
     """A configuration file with mistakes; the message has each with its line."""
+
+
+class BadReport(SockhopError):
+    """A file that is no report of ``bench``, or one of another version."""
 
 
 class NotUp(SockhopError):

@@ -11,6 +11,7 @@ import click
 import pytest
 
 import sockhop
+from sockhop.bench import running
 from sockhop.cli import exits
 from sockhop.cli.main import VERBS
 from sockhop.control import status, words
@@ -21,9 +22,10 @@ from tests.docs.markdown import code, fenced, links, table
 from tests.unit.making_flows import end
 
 README, ARCHITECTURE, CHANGELOG = (ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CHANGELOG"))
-DOCS = [ROOT / f"docs/{name}.md" for name in ("walkthrough", "configuration", "agent")]
+DOCS = [ROOT / f"docs/{name}.md" for name in ("walkthrough", "configuration", "agent", "benchmarks")]
 PAGES = [README, ARCHITECTURE, CHANGELOG, ROOT / "CONTRIBUTING.md", *DOCS]
 FLOWS = ROOT / "docs/flows.md"
+BENCHMARKS = ROOT / "docs/benchmarks.md"
 REASONS = {outcome.name.lower() for outcome in Outcome} - {"hop"}
 
 
@@ -44,7 +46,7 @@ def shape(value: Any) -> Any:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_and_links_that_are_named_exist(page: Path) -> None:
-    files = [name for name in code(page) if re.fullmatch(r"(?:src|tests|docs|benchmarks|scripts)/[\w./-]+", name)]
+    files = [name for name in code(page) if re.fullmatch(r"(?:src|tests|docs|scripts)/[\w./-]+", name)]
     for name in links(page) + files:
         assert (ROOT / name.partition("#")[0]).exists(), name
 
@@ -171,6 +173,16 @@ def test_the_library_example_runs(bpf: None) -> None:
     assert messages == 0
     assert isinstance(reasons, dict)
     assert set(reasons) == REASONS
+
+
+def test_cases_of_the_benchmarks_that_are_named_exist() -> None:
+    """By a pattern, ``learned-*``, by their beginning, ``rr-…``, or after ``--only``."""
+    commands = "".join(fenced(BENCHMARKS, ""))
+    patterns = [name.replace("…", "*") for name in code(BENCHMARKS) if re.fullmatch(r"[a-z]+-[*…]", name)]
+    patterns += [pattern.strip("'") for pattern in re.findall(r"--only (\S+)", commands)]
+    assert len(patterns) > 5
+    for pattern in patterns:
+        assert running.choose(pattern, quick=False), pattern
 
 
 def test_every_code_of_explain_is_in_the_table() -> None:

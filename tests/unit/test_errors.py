@@ -14,6 +14,7 @@ CODES = {
     errors.BadObject: 4,
     errors.BadScope: 2,
     errors.BadConfig: 2,
+    errors.BadReport: 2,
     errors.NotUp: 3,
     errors.Locked: 1,
     errors.NotOurs: 1,

@@ -32,7 +32,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # no guest outlives its host either
     # A guest cannot keep what it compiles, and compiles slowly.
     compileall.compile_dir(CHECKOUT / ".venv/lib", quiet=2)
-    for directory in ("src", "tests", "benchmarks"):
+    for directory in ("src", "tests"):
         compileall.compile_dir(CHECKOUT / directory, quiet=2)
     kernels = [asked_for(name) for name in asked.kernel] or KERNELS
     if asked.command:

@@ -56,7 +56,7 @@ def test_a_reason_is_given(lacking: list[dict[str, Any]]) -> None:
 def test_programs_that_look_into_sockets_are_refused(lacking: list[dict[str, Any]]) -> None:
     """What `sockets` says is so: the verifier takes none of the programs that call those functions."""
     if "sockets" not in {answer["id"] for answer in lacking}:
-        return
+        pytest.skip("this kernel is refused for something else")
     for name in ("connections", "send", "queue"):
         with (
             pytest.raises(Unsupported, match="this kernel refuses the data plane"),
@@ -66,9 +66,9 @@ def test_programs_that_look_into_sockets_are_refused(lacking: list[dict[str, Any
 
 
 def test_hops_are_taken_for_bytes_of_tcp(lacking: list[dict[str, Any]], tmp_path: Path) -> None:
-    """What `queue_length` says is so: a data plane that does without the field finds `copied_seq` moved by hops."""
+    """What `queue_length` says is so: to a data plane without the field, reading hops moves `copied_seq`."""
     if "queue_length" not in {answer["id"] for answer in lacking}:
-        return
+        pytest.skip("this kernel is refused for something else")
     users = ("closing.h", "drain.bpf.h", "takes.bpf.h")
     blind = package(
         tmp_path, [(f"dataplane/{name}", "psock->msg_tot_len", "psock->refcnt.refs.counter") for name in users]

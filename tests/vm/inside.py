@@ -15,9 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases.rr import round_trips
-from benchmarks.comparison import Comparison, Effort
-from benchmarks.machine import set_up
+from sockhop.bench.cases import rr
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort
+from sockhop.bench.machine import set_up
 from tests.vm.answers import ANSWERS, REFUSED
 from tests.waiting import PATIENCE
 
@@ -34,10 +35,10 @@ DEMONSTRATION = ("tests/vm/demonstration.py",)
 SPEED = Comparison(
     name="rr",
     title="request and response of 1 KB",
-    unit="/s",
+    group="speed",
     arms=("tcp", "hop"),
-    sample=lambda *place: round_trips("1024", *place),
-    ratios=[("hop", "tcp", None)],
+    sample=rr.sample("1K"),
+    ratios=[Ratio("hop", "tcp")],
 )
 EFFORT = Effort(rounds=5, run_ms=300, warm_ms=50)
 
@@ -68,7 +69,7 @@ def tests(selection: tuple[str, ...]) -> int:
 def speed() -> dict[str, Any]:
     """Round trips a second over TCP and hopped, and the ratio."""
     with set_up() as machine:
-        (row,) = SPEED.measure(machine, EFFORT)
+        (row,) = SPEED.measure(machine, EFFORT).rows
     return {"ratio": row.value, "failed": row.failed}
 
 

@@ -11,6 +11,7 @@ BLOCKED = 4
 _CODES: tuple[tuple[type[errors.SockhopError], int], ...] = (
     (errors.BadScope, USAGE),
     (errors.BadConfig, USAGE),
+    (errors.BadReport, USAGE),
     (errors.NotUp, NOT_UP),
     (errors.NotPermitted, BLOCKED),
     (errors.Unsupported, BLOCKED),

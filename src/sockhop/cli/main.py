@@ -26,6 +26,7 @@ VERBS = (
     "agent",
     "config",
     "demo",
+    "bench",
 )
 
 

@@ -1,1 +1,0 @@
-"""The honest comparison: see README.md."""

@@ -1,0 +1,229 @@
+"""What is compared: the same programs over plain TCP, hops, the plain redirect reference, and a Unix socket.
+
+An arm's ``up()`` surrounds each single sample, so nothing of one arm is loaded while another is measured.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from sockhop.bench import redirect
+from sockhop.bench.machine import LOCAL, Failed, Machine
+from sockhop.control.accelerator import Accelerator
+from sockhop.errors import SockhopError
+
+#: The part of a sample's messages that must have gone the arm's own way.
+MOST = 0.9
+#: The same for bulk: what finds the queue full goes through the stack, all of it if the reader never catches up.
+#: The part that hopped is in the report.
+BULK = 0.0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the client of a sample knows about its messages."""
+
+    messages: float
+    """At least so many were sent, both directions together."""
+    tcp_share: float | None = None
+    """The part of the client's bytes that TCP itself saw (TCP_INFO), where it was asked."""
+    most: float = MOST
+    """The part that must have hopped."""
+
+    @classmethod
+    def by(cls, numbers: Mapping[str, Any], most: float = MOST) -> "Sent":
+        """From what a C client printed."""
+        seen = numbers.get("tcp_bytes_sent", -1)
+        return cls(numbers["messages"], seen / numbers["bytes_sent"] if seen >= 0 else None, most)
+
+
+class Session(Protocol):
+    """An arm that is up."""
+
+    @property
+    def cgroup(self) -> Path:
+        """Where its programs run."""
+
+    def prove(self, sent: Sent) -> None:
+        """Raises Failed unless the sample went this arm's way."""
+
+    def hopped(self) -> float | None:
+        """The part of the messages that hopped, where it is counted."""
+
+
+class Arm(Protocol):
+    """A way for bytes between two processes."""
+
+    @property
+    def name(self) -> str:
+        """As the report prints it."""
+
+    @property
+    def learns(self) -> bool:
+        """Whether a first run has to teach it, which is not measured."""
+
+    def address(self, port: int, host: str = LOCAL) -> str:
+        """Where servers listen, or are asked, as the C programs read it; ``host`` as in a URL."""
+
+    def up(self) -> contextlib.AbstractContextManager[Session]:
+        """Set it up for one sample. Raises Failed."""
+
+
+@dataclass(frozen=True)
+class PlainSession:
+    """Nothing is loaded."""
+
+    cgroup: Path
+
+    def prove(self, sent: Sent) -> None:
+        """Every byte was TCP's, or TCP had no part in it."""
+        if sent.tcp_share is not None and sent.tcp_share < 1:
+            raise Failed(f"TCP carried only {sent.tcp_share:.1%}: something else accelerates this machine")
+
+    def hopped(self) -> float | None:
+        """Nobody counts."""
+        return None
+
+
+class Lesson(PlainSession):
+    """A run from which nothing is asked."""
+
+    def prove(self, sent: Sent) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Sockets as the kernel has them: ``unix``, or TCP under any other name."""
+
+    machine: Machine
+    name: str
+    learns: bool = False
+
+    def address(self, port: int, host: str = LOCAL) -> str:
+        """A port of the host, or a path."""
+        return f"unix:{self.machine.scratch}/{port}.sock" if self.name == "unix" else f"{host}:{port}"
+
+    @contextlib.contextmanager
+    def up(self) -> Iterator[Session]:
+        """A cgroup with nothing attached."""
+        for left in self.machine.scratch.glob("*.sock"):
+            left.unlink()
+        yield PlainSession(self.machine.child(self.name))
+
+
+@dataclass(frozen=True)
+class HopSession:
+    """An accelerator is up."""
+
+    cgroup: Path
+    hops: Accelerator
+
+    def prove(self, sent: Sent) -> None:
+        """By sockhop's counters and by TCP's own."""
+        if not sent.most:
+            return
+        status = self.hops.status()
+        hopped, stack = status.hop.messages, status.stack.messages
+        if hopped < sent.messages * sent.most or hopped < (hopped + stack) * sent.most:
+            reasons = {reason: count for reason, count in status.stack.reasons.items() if count}
+            raise Failed(f"{hopped} of {sent.messages:.0f} messages hopped; to the stack: {reasons}")
+        if sent.tcp_share is not None and sent.tcp_share > 1 - sent.most:
+            raise Failed(f"sockhop counted {hopped} hops, but TCP carried {sent.tcp_share:.1%}")
+
+    def hopped(self) -> float | None:
+        """By sockhop's counters, a lesson included."""
+        status = self.hops.status()
+        total = status.hop.messages + status.stack.messages
+        return status.hop.messages / total if total else 0.0
+
+
+class AnySession(HopSession):
+    """Whatever sockhop decides."""
+
+    def prove(self, sent: Sent) -> None:
+        """Nothing: :meth:`hopped` tells."""
+
+
+class UntouchedSession(HopSession):
+    """Sockhop must have left everything alone."""
+
+    def prove(self, sent: Sent) -> None:  # noqa: ARG002
+        """Raises Failed if it did anything with any socket."""
+        status = self.hops.status()
+        if status.hop.messages or status.stack.messages or status.sockets.tracked:
+            raise Failed(f"sockets that should have stayed on the stack were touched: {status}")
+
+
+@dataclass(frozen=True)
+class Hop:
+    """Plain TCP in a cgroup that sockhop watches."""
+
+    machine: Machine
+    name: str = "hop"
+    session: type[HopSession] = HopSession
+    learns: bool = False
+    """In auto mode, the default of sockhop; eager mode shows what hops are worth from the first message on."""
+
+    def address(self, port: int, host: str = LOCAL) -> str:
+        """A port of the host."""
+        return f"{host}:{port}"
+
+    @contextlib.contextmanager
+    def up(self) -> Iterator[HopSession]:
+        """An accelerator for one sample."""
+        cgroup = self.machine.child("hop")
+        try:
+            with Accelerator(cgroup=cgroup, mode="auto" if self.learns else "eager") as hops:
+                yield self.session(cgroup, hops)
+        except SockhopError as error:
+            raise Failed(f"sockhop: {error}") from error
+
+
+@dataclass(frozen=True)
+class RedirectSession:
+    """The reference programs are attached."""
+
+    cgroup: Path
+
+    def prove(self, sent: Sent) -> None:
+        """It keeps no counters, so TCP's own must show that it was passed by."""
+        if sent.tcp_share is None or sent.tcp_share > 1 - sent.most:
+            raise Failed(f"TCP carried {sent.tcp_share}: the reference redirected nothing")
+
+    def hopped(self) -> float | None:
+        """Nobody counts."""
+        return None
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Plain TCP in a cgroup with the reference programs."""
+
+    machine: Machine
+    name: str = "redirect"
+    learns: bool = False
+
+    def address(self, port: int, host: str = LOCAL) -> str:
+        """A port of the host."""
+        return f"{host}:{port}"
+
+    @contextlib.contextmanager
+    def up(self) -> Iterator[Session]:
+        """The reference for one sample."""
+        cgroup = self.machine.child("redirect")
+        with redirect.attached(self.machine.scratch, cgroup):
+            yield RedirectSession(cgroup)
+
+
+def arm(machine: Machine, name: str) -> Arm:
+    """The arm called ``hop``, ``auto``, ``redirect`` or ``unix``; any other name is plain TCP."""
+    if name == "hop":
+        return Hop(machine)
+    if name == "auto":
+        return Hop(machine, name, AnySession, learns=True)
+    if name == "redirect":
+        return Redirect(machine)
+    return Plain(machine, name)

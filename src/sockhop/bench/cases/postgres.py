@@ -1,0 +1,106 @@
+"""pgbench against an unmodified PostgreSQL: reads, and the transactions of TPC-B."""
+
+import functools
+import re
+from pathlib import Path
+
+from sockhop.bench.arms import Arm, Sent, Session
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import Effort
+from sockhop.bench.figures import NEVER_SLOWER, Wanted
+from sockhop.bench.machine import LOCAL, Failed, Machine, Place, run
+from sockhop.bench.processes import ask, serving
+from sockhop.bench.sample import Sample
+
+PORT = "5008"
+CPUS = "0,1"
+READY = "ready to accept connections"
+AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+#: Branches: with fewer than clients, TPC-B would wait for locks.
+SCALE = "10"
+#: The option, and the messages of a transaction, there and back.
+SCRIPTS = {"select": ("--select-only", 2), "tpcb": ("--builtin=tpcb-like", 14)}
+TARGETS = {("select", 8): 1.15, ("select", 1): 1.25}
+
+
+def transactions(
+    script: str, clients: int, protocol: str, machine: Machine, _effort: Effort, arm: Arm, session: Session
+) -> Sample:
+    """Transactions a second, connecting left out."""
+    place = Place(session.cgroup, machine.near, CPUS)
+    option, messages = SCRIPTS[script]
+    with serving(place, *server(machine), ready=READY):
+        answer = ask(
+            place,
+            *(
+                machine.program("pgbench"),
+                *target(machine, arm.name),
+                "--no-vacuum",
+                option,
+                f"--protocol={protocol}",
+            ),
+            *(f"--client={clients}", "--time=1", "postgres"),
+        )
+        done = re.search(r"actually processed: (\d+)", answer.text)
+        rate = re.search(r"tps = ([\d.]+) \(without", answer.text)
+        if not done or not rate:
+            raise Failed(f"pgbench printed no result: {answer.text!r}")
+        sent = messages * float(done[1])
+        session.prove(Sent(sent))
+    return Sample(float(rate[1]), answer.usage, sent)
+
+
+def target(machine: Machine, arm: str) -> tuple[str, ...]:
+    """Where the server listens, for its clients."""
+    return ("-h", str(directory(machine)) if arm == "unix" else LOCAL, "-p", PORT, "-U", "postgres")
+
+
+def directory(machine: Machine) -> Path:
+    """The server's own, its Unix socket included."""
+    return machine.scratch / "postgres"
+
+
+def server(machine: Machine) -> tuple[str, ...]:
+    """The command line of a server with pgbench's tables. Raises Failed."""
+    data = directory(machine)
+    settings = ("fsync=off", "autovacuum=off", "logging_collector=off", f"unix_socket_directories={data}")
+    options = ("-p", PORT, "-h", LOCAL, *(word for setting in settings for word in ("-c", setting)))
+    command = (*AS_POSTGRES, program("postgres"), "-D", str(data), *options)
+    if not data.exists():
+        machine.scratch.chmod(0o711)
+        run("install", "--directory", "--owner=postgres", "--mode=0700", str(data))
+        run(*AS_POSTGRES, program("initdb"), "--auth", "trust", "--no-sync", "--pgdata", str(data))
+        place = Place(machine.child("tables"), machine.near, CPUS)
+        with serving(place, *command, ready=READY):
+            ask(place, "pgbench", *target(machine, "tcp"), "--initialize", "--quiet", "--scale", SCALE, "postgres")
+    return command
+
+
+def program(name: str) -> str:
+    """The path of a server program, which Debian keeps out of PATH. Raises Failed."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    if not found:
+        raise Failed(f"{name} is not installed: apt-get install postgresql")
+    return str(found[-1])
+
+
+def case(script: str, clients: int, protocol: str) -> Comparison:
+    """One cell."""
+    wanted = TARGETS.get((script, clients))
+    number = f"{clients} clients" if clients > 1 else "1 client"
+    return Comparison(
+        name=f"pgbench-{script}-{clients}-{protocol}",
+        title=f"pgbench {'reads' if script == 'select' else 'TPC-B'}, {protocol}, {number}, two CPUs",
+        group="stores and databases",
+        arms=("tcp", "hop", "unix"),
+        sample=functools.partial(transactions, script, clients, protocol),
+        ratios=[Ratio("hop", "tcp", Wanted(wanted) if wanted else NEVER_SLOWER), Ratio("hop", "unix")],
+        rounds=0.6,
+        lasts=lambda _effort: 1.5,
+    )
+
+
+CASES = [
+    *(case("select", clients, protocol) for clients in (1, 8) for protocol in ("simple", "prepared")),
+    *(case("tpcb", 8, protocol) for protocol in ("simple", "prepared")),
+]

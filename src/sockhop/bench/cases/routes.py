@@ -1,0 +1,43 @@
+"""The same over IPv6, veth, a bridge and NAT: what lies between two ends of one host costs a hop nothing."""
+
+import dataclasses
+
+from sockhop.bench import sizes
+from sockhop.bench.cases import rr, stream
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.figures import NEVER_SLOWER, Wanted
+from sockhop.bench.network import ROUTES, Route
+
+SIZES = ("1K", "64K")
+STREAM = "1M"
+
+
+def asking(size: str, route: Route) -> Comparison:
+    """Request/response over a route."""
+    return Comparison(
+        name=f"{route.name}-rr-{size}",
+        title=f"{route.title}: request/response {sizes.words(size)}, one CPU",
+        group="routes",
+        arms=("tcp", "hop"),
+        sample=dataclasses.replace(rr.sample(size), route=route),
+        ratios=[
+            Ratio("hop", "tcp", Wanted(rr.TARGETS[size])),
+            Ratio("hop", "tcp", Wanted(1.0, at_least=False), of="p99.9"),
+        ],
+    )
+
+
+def pouring(route: Route) -> Comparison:
+    """A stream over a route."""
+    return Comparison(
+        name=f"{route.name}-stream-{STREAM}",
+        title=f"{route.title}: stream of {sizes.words(STREAM)} writes, two CPUs",
+        group="routes",
+        unit="B/s",
+        arms=("tcp", "hop"),
+        sample=dataclasses.replace(stream.sample(STREAM), route=route),
+        ratios=[Ratio("hop", "tcp", NEVER_SLOWER)],
+    )
+
+
+CASES = [case for route in ROUTES for case in (*(asking(size, route) for size in SIZES), pouring(route))]

@@ -1,0 +1,35 @@
+"""wrk: requests a second over connections that are kept, and how long they take."""
+
+import json
+
+from sockhop.bench.arms import BULK, MOST, Sent, Session
+from sockhop.bench.compiling import SOURCES
+from sockhop.bench.effort import Effort
+from sockhop.bench.histogram import POINTS
+from sockhop.bench.machine import LOCAL, Failed, Machine, Place
+from sockhop.bench.processes import ask
+from sockhop.bench.sample import Sample
+
+#: Bodies by their size, and how many connections ask for them.
+BODIES = {"1K": 32, "100K": 32, "10M": 8}
+
+
+def seconds(_effort: Effort) -> float:
+    """Of a sample: wrk counts in whole seconds, and servers start."""
+    return 1.15
+
+
+def fetch(machine: Machine, session: Session, place: Place, port: int, size: str, legs: int) -> Sample:
+    """Ask for the body of ``size`` for a second; it crosses ``legs`` connections. Raises Failed."""
+    connections = str(BODIES[size])
+    script = str(SOURCES / "latency.lua")
+    url = f"http://{LOCAL}:{port}/{size}"
+    answer = ask(place, machine.program("wrk"), "-t1", "-c", connections, "-d1", "-s", script, url)
+    told = json.loads(answer.text.splitlines()[-1])
+    if told["errors"] or not told["requests"]:
+        raise Failed(f"wrk: {told['errors']} of {told['requests']} requests failed")
+    messages = 2.0 * legs * told["requests"]
+    # Large bodies fill queues, and what does not fit takes the stack.
+    session.prove(Sent(messages, most=BULK if size == "10M" else MOST))
+    latency = {name: told[name] / 1e6 for name in (*POINTS, "max")}
+    return Sample(told["requests"] / told["us"] * 1e6, answer.usage, messages, legs * told["bytes"], latency)

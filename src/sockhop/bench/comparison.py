@@ -1,0 +1,114 @@
+"""Measuring arms side by side: A B C A B C ..., and ratios of the same round."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from sockhop.bench.arms import Arm, Lesson, Session, arm
+from sockhop.bench.effort import LESSON, Effort, native
+from sockhop.bench.figures import Row, Wanted, noise, summarise
+from sockhop.bench.histogram import Histogram
+from sockhop.bench.machine import Failed, Machine
+from sockhop.bench.results import Measured, Result
+from sockhop.bench.sample import Sample
+
+#: Seconds to set an arm up for a sample, and to take it away.
+ARM_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One arm to another."""
+
+    ours: str
+    theirs: str
+    wanted: Wanted | None = None
+    of: str = "rate"
+    """Or a point of the latency, of which less is better."""
+
+    @property
+    def versus(self) -> str:
+        """As the report prints it."""
+        return f"{self.ours} / {self.theirs}" + ("" if self.of == "rate" else f", {self.of}")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One scenario over several arms."""
+
+    name: str
+    title: str
+    group: str
+    """What it is reported with."""
+    arms: tuple[str, ...]
+    sample: Callable[[Machine, Effort, Arm, Session], Sample]
+    """One measurement. Raises Failed."""
+    ratios: Sequence[Ratio]
+    unit: str = "/s"
+    """Of a sample's rate."""
+    size: int | None = None
+    """Bytes, for plots by size: cases of a group with equal names but for the size make a line."""
+    quick: bool = False
+    """Whether it belongs to the few that ``--quick`` measures."""
+    make: Callable[[Machine, str], Arm] = field(default=arm)
+    rounds: float = 1.0
+    """Of the effort's rounds: more for what needs a narrow interval, fewer for what takes long."""
+    lasts: Callable[[Effort], float] = native
+    """Seconds of one sample."""
+
+    def seconds(self, effort: Effort) -> float:
+        """How long it is going to take."""
+        learning = sum(name == "auto" for name in self.arms)
+        each = len(self.arms) * (self.lasts(effort) + ARM_SECONDS) + learning * self.lasts(LESSON)
+        return (self._count(effort) + 1) * each
+
+    def measure(self, machine: Machine, effort: Effort) -> Result:
+        """Measure every arm. One that fails takes only its own ratios with it."""
+        samples: dict[str, list[Sample]] = {name: [] for name in self.arms}
+        failures: dict[str, str] = {}
+        for _ in range(self._count(effort) + 1):
+            for name in self.arms:
+                if name in failures:
+                    continue
+                try:
+                    samples[name].append(self._once(machine, effort, self.make(machine, name)))
+                except Failed as error:
+                    failures[name] = str(error)
+        arms = {name: self._measured(name, samples[name], failures.get(name)) for name in self.arms}
+        rows = [self._row(ratio, arms[ratio.ours], arms[ratio.theirs]) for ratio in self.ratios]
+        return Result(self.name, self.title, self.group, rows, list(arms.values()), self.unit, self.size)
+
+    def _count(self, effort: Effort) -> int:
+        return max(3, round(effort.rounds * self.rounds))
+
+    def _once(self, machine: Machine, effort: Effort, arm: Arm) -> Sample:
+        with arm.up() as session:
+            if arm.learns:
+                self.sample(machine, LESSON, arm, Lesson(session.cgroup))
+            sample = self.sample(machine, effort, arm, session)
+            return dataclasses.replace(sample, hopped=session.hopped())
+
+    def _measured(self, name: str, samples: Sequence[Sample], failed: str | None) -> Measured:
+        counted = samples[1:]
+        histograms = [sample.histogram for sample in counted if sample.histogram]
+        merged = Histogram.merge(histograms) if histograms else None
+        return Measured(name, tuple(samples[:1]), tuple(counted), merged, failed)
+
+    def _row(self, ratio: Ratio, ours: Measured, theirs: Measured) -> Row:
+        row = functools.partial(
+            Row,
+            case=self.name,
+            title=self.title,
+            versus=ratio.versus,
+            unit="x",
+            rate_unit=self.unit if ratio.of == "rate" else "s",
+            wanted=ratio.wanted,
+        )
+        failed = [f"{arm.arm}: {arm.failed}" for arm in (ours, theirs) if arm.failed]
+        if failed:
+            return row(failed="; ".join(failed))
+        mine, other = ([sample.value(ratio.of) for sample in arm.samples] for arm in (ours, theirs))
+        row = functools.partial(row, rates=(median(mine), median(other)), noise=noise(other))
+        return summarise(row, [a / b for a, b in zip(mine, other, strict=True)])

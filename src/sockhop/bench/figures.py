@@ -1,0 +1,134 @@
+"""Samples to results: medians, ratios of the same round, their spread, the noise, and what was wanted."""
+
+import random
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+#: Plain TCP against itself may differ by so much from round to round; above it a narrow miss proves nothing.
+NOISY = 0.05
+#: What "never slower" allows.
+FLOOR = 0.97
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A target. ``at_least`` for ratios where more is better, else at most (seconds, bytes, latencies)."""
+
+    limit: float
+    at_least: bool = True
+    floor: bool = False
+    """Only what is surely slower misses it: the whole interval lies below 1."""
+
+    def met_by(self, value: float) -> bool:
+        """Whether ``value`` is on the right side of the limit."""
+        return value >= self.limit if self.at_least else value <= self.limit
+
+    def is_sure(self, value: float, low: float, high: float) -> bool:
+        """Whether the interval leaves no doubt of :meth:`met_by`."""
+        if self.floor and not self.met_by(value):
+            return high < 1
+        return self.met_by(low) == self.met_by(high)
+
+
+#: Never slower.
+NEVER_SLOWER = Wanted(FLOOR, floor=True)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the report."""
+
+    case: str
+    """What was measured, for --only: ``rr-1-nodelay-1cpu``."""
+    title: str
+    versus: str
+    """``hop / tcp``, or nothing for a plain figure."""
+    unit: str
+    """Of ``value``: ``x`` for ratios, ``s``, ``B``."""
+    value: float | None = None
+    """The median over the rounds; None when the measurement failed."""
+    low: float | None = None
+    high: float | None = None
+    """A 95 % bootstrap interval of that median."""
+    rates: tuple[float, float] | None = None
+    """The medians of the two arms of a ratio."""
+    rate_unit: str = ""
+    wanted: Wanted | None = None
+    noise: float | None = None
+    """How far the second arm of a ratio strays from itself, see :func:`noise`."""
+    failed: str | None = None
+    samples: tuple[float, ...] = ()
+    """A value a round."""
+
+    @property
+    def key(self) -> str:
+        """Which row of which case."""
+        return f"{self.case}: {self.versus or self.title}"
+
+    @property
+    def compares_rates(self) -> bool:
+        """Whether it is a ratio of rates, not of latencies, and no plain figure."""
+        return self.unit == "x" and self.rate_unit != "s"
+
+    @property
+    def verdict(self) -> str:
+        """``failed``, ``met``, ``missed``, ``noisy``, or nothing if nothing was wanted."""
+        if self.failed is not None or self.value is None:
+            return "failed"
+        if self.wanted is None:
+            return ""
+        if self.is_noisy and not self.sure:
+            return "noisy"
+        return "met" if self.wanted.met_by(self.value) else "missed"
+
+    @property
+    def is_noisy(self) -> bool:
+        """Whether the machine did too much else for a narrow result."""
+        return self.noise is not None and self.noise > NOISY
+
+    @property
+    def sure(self) -> bool:
+        """Whether the whole interval is on the median's side of the limit; much noise is added to it."""
+        if self.wanted is None or self.value is None or self.low is None or self.high is None:
+            return True
+        more = 1 + self.noise if self.noise is not None and self.is_noisy else 1
+        return self.wanted.is_sure(self.value, self.low / more, self.high * more)
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as plain data."""
+        return asdict(self) | {"verdict": self.verdict, "sure": self.sure}
+
+    @classmethod
+    def parse(cls, value: Mapping[str, Any]) -> "Row":
+        """From :meth:`as_json`."""
+        given = {name: part for name, part in value.items() if name not in ("verdict", "sure")}
+        given["wanted"] = Wanted(**given["wanted"]) if given["wanted"] else None
+        given["rates"] = tuple(given["rates"]) if given["rates"] else None
+        return cls(**(given | {"samples": tuple(given["samples"])}))
+
+
+def noise(samples: Sequence[float]) -> float | None:
+    """How far from 1 the ratio of one round to the next can be, when nothing has changed between them.
+
+    The farther end of the 95 % interval of its median. None for fewer than three samples, which cannot tell.
+    """
+    if len(samples) < 3:
+        return None
+    low, high = interval([later / earlier for earlier, later in pairwise(samples)])
+    return max(high - 1, 1 / low - 1)
+
+
+def summarise(row: Callable[..., Row], samples: Sequence[float]) -> Row:
+    """A row made by ``row`` with the median and spread of ``samples``."""
+    low, high = interval(samples)
+    return row(value=statistics.median(samples), low=low, high=high, samples=tuple(samples))
+
+
+def interval(samples: Sequence[float], draws: int = 2000) -> tuple[float, float]:
+    """A 95 % bootstrap interval of the median. Seeded: the same samples always give the same one."""
+    chance = random.Random(0)
+    medians = sorted(statistics.median(chance.choices(samples, k=len(samples))) for _ in range(draws))
+    return medians[int(draws * 0.025)], medians[int(draws * 0.975)]

@@ -1,0 +1,109 @@
+"""A run: which cases, one after the other, and what came of them."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import Protocol
+
+from sockhop.bench import priority
+from sockhop.bench.cases import (
+    connect,
+    control,
+    haproxy,
+    http2,
+    learned,
+    many,
+    memcached,
+    memory,
+    mixed,
+    nginx,
+    outside,
+    postgres,
+    redis,
+    routes,
+    rr,
+    stream,
+)
+from sockhop.bench.effort import Effort
+from sockhop.bench.machine import Failed, Machine, set_up
+from sockhop.bench.report import Report, machine_facts
+from sockhop.bench.results import Result
+from sockhop.errors import NotPermitted, Unsupported
+
+
+class Case(Protocol):
+    """Something that can be measured."""
+
+    @property
+    def name(self) -> str:
+        """For --only."""
+
+    @property
+    def title(self) -> str:
+        """For people."""
+
+    @property
+    def quick(self) -> bool:
+        """Whether it belongs to the few that ``--quick`` measures."""
+
+    def seconds(self, effort: Effort) -> float:
+        """How long it is going to take."""
+
+    def measure(self, machine: Machine, effort: Effort) -> Result:
+        """Measure it; a failure is a result too."""
+
+
+CASES: Sequence[Case] = [
+    *rr.CASES,
+    *stream.CASES,
+    *many.CASES,
+    *connect.CASES,
+    *mixed.CASES,
+    *routes.CASES,
+    *outside.CASES,
+    *redis.CASES,
+    *memcached.CASES,
+    *nginx.CASES,
+    *haproxy.CASES,
+    *http2.CASES,
+    *postgres.CASES,
+    *learned.CASES,
+    *memory.CASES,
+    *control.CASES,
+]
+
+
+def choose(pattern: str | None, quick: bool) -> list[Case]:
+    """The cases whose name matches, as a shell would; without a pattern all, or the few that are quick."""
+    if pattern:
+        return [case for case in CASES if fnmatchcase(case.name, pattern)]
+    return [case for case in CASES if case.quick or not quick]
+
+
+def measure(cases: Sequence[Case], effort: Effort, begins: Callable[[Case], None]) -> Report:
+    """Measure the cases; ``begins`` is told of each. Ctrl-C and SIGTERM end it early and leave nothing behind.
+
+    Raises :class:`~sockhop.errors.SockhopError` where nothing can be measured.
+    """
+    if os.geteuid():
+        raise NotPermitted(
+            "a benchmark makes cgroups and network namespaces and loads BPF programs: run it as root, "
+            "e.g. with sudo"
+        )
+    facts, results = machine_facts(), list[Result]()
+    interrupted, start = False, time.monotonic()
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with priority.raised(), set_up() as machine:
+            for case in cases:
+                begins(case)
+                results.append(case.measure(machine, effort))
+    except Failed as error:
+        raise Unsupported(f"the benchmark could not be set up: {error}") from error
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return Report(facts, results, effort, time.monotonic() - start, interrupted)

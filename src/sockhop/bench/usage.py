@@ -1,0 +1,85 @@
+"""What a sample cost: CPU time of both ends and of everything else, context switches, memory."""
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sockhop.kernel import cgroups
+
+_TICK = os.sysconf("SC_CLK_TCK")
+#: Of the line ``cpu`` in /proc/stat: user, nice, system, irq and softirq. Neither idle nor stolen.
+_BUSY = (1, 2, 3, 6, 7)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """While the client of a sample ran."""
+
+    user: float
+    system: float
+    """CPU seconds of all processes in the arm's cgroup: both ends, the kernel's work for them included."""
+    elsewhere: float
+    """CPU seconds of everything else, most of all the kernel's own threads. In ticks of 10 ms."""
+    switches: int
+    """Context switches of both ends, but for processes of the server that ended meanwhile."""
+    resident: int
+    """Bytes: the peaks of the server's processes, added up. What they share counts as often as they are."""
+
+
+class Meter:
+    """Reads the cgroup of an arm when it is made, and again in the end."""
+
+    def __init__(self, cgroup: Path) -> None:
+        self._cgroup = cgroup
+        self._switches = _switches(cgroup)
+        self._busy = _busy()
+        self._user, self._system = _cpu(cgroup)
+
+    def read(self, client: resource.struct_rusage) -> Usage:
+        """What was used since; ``client`` is the one that has ended."""
+        user, system = _cpu(self._cgroup)
+        user, system = user - self._user, system - self._system
+        switches = client.ru_nvcsw + client.ru_nivcsw
+        switches += sum(count - self._switches.get(task, 0) for task, count in _switches(self._cgroup).items())
+        return Usage(
+            user=user,
+            system=system,
+            elsewhere=max(0.0, _busy() - self._busy - user - system),
+            switches=switches,
+            # The client's own would be that of the Python it was forked from (setmax_mm_hiwater_rss()).
+            resident=sum(_peaks(self._cgroup)),
+        )
+
+
+def _cpu(cgroup: Path) -> tuple[float, float]:
+    stat = dict(line.split() for line in (cgroup / "cpu.stat").read_text().splitlines())
+    return int(stat["user_usec"]) / 1e6, int(stat["system_usec"]) / 1e6
+
+
+def _busy() -> float:
+    words = Path("/proc/stat").read_text().split(maxsplit=8)
+    return sum(int(words[index]) for index in _BUSY) / _TICK
+
+
+def _switches(cgroup: Path) -> dict[str, int]:
+    """Of each thread in the cgroup."""
+    return {
+        task: sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+        for task, lines in _statuses(cgroup, "task/*/status")
+    }
+
+
+def _peaks(cgroup: Path) -> Iterator[int]:
+    """Bytes, of each process in the cgroup."""
+    for _, lines in _statuses(cgroup, "status"):
+        yield from (int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def _statuses(cgroup: Path, pattern: str) -> Iterator[tuple[str, list[str]]]:
+    for pid in cgroups.pids(cgroup):
+        for path in Path(f"/proc/{pid}").glob(pattern):
+            with suppress(OSError):  # it has ended
+                yield str(path), path.read_text().splitlines()

@@ -1,0 +1,126 @@
+"""``sockhop bench``."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sockhop.bench import markdown, page, ratios, running, table
+from sockhop.bench.effort import QUICK, Effort
+from sockhop.bench.report import BUSY, Report
+from sockhop.cli import exits, output, progress
+from sockhop.cli.options import json_option
+from sockhop.control.status import SCHEMA
+from sockhop.errors import BadReport
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.option("--list", "only_list", is_flag=True, help="Print the cases, and how long each takes.")
+@click.option("--only", metavar="PATTERN", help="Cases that match, as a shell would: 'rr-*'.")
+@click.option("--quick", is_flag=True, help="Short samples; without --only, of a few cases: under a minute.")
+@json_option
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the results as Markdown.")
+@click.option("--html", "html_file", type=_FILE, help="Write the results as a page with plots, too.")
+@click.option("--from", "from_file", type=_FILE, help="Show what --json printed, instead of measuring.")
+@click.option("--save-ratios", "save_file", type=_FILE, help="Write the ratios to a file, for --against.")
+@click.option("--against", "against_file", type=_FILE, help="Fail if a ratio is surely worse than in this file.")
+def command(
+    only_list: bool,
+    only: str | None,
+    quick: bool,
+    as_json: bool,
+    as_markdown: bool,
+    html_file: Path | None,
+    from_file: Path | None,
+    save_file: Path | None,
+    against_file: Path | None,
+) -> int:
+    """Measure TCP, hops and Unix sockets side by side on this machine."""
+    cases, effort = running.choose(only, quick), QUICK if quick else Effort()
+    if not cases:
+        output.message(f"no case matches {only!r}: `sockhop bench --list` has their names")
+        return exits.USAGE
+    if only_list:
+        return _list(cases, effort, as_json)
+    if not all(_is_writable(path) for path in (html_file, save_file) if path):
+        return exits.FAILED  # before half an hour was measured for nothing
+    stored = _read(against_file) if against_file else None
+    report = Report.parse(_read(from_file)) if from_file else _measure(cases, effort)
+    if as_json:
+        output.data(report.as_json())
+    elif as_markdown:
+        click.echo(markdown.render(report), nl=False)
+    else:
+        table.show(report)
+    if html_file:
+        html_file.write_text(page.render(report))
+    if save_file:
+        save_file.write_text(json.dumps(ratios.to_store(report), indent=1) + "\n")
+    if report.interrupted:
+        raise click.Abort
+    lost = stored is not None and _has_lost(report, stored, None if from_file else effort)
+    return exits.FAILED if lost or any(row.failed for row in report.rows) else exits.OK
+
+
+def _list(cases: Sequence[running.Case], effort: Effort, as_json: bool) -> int:
+    times = [case.seconds(effort) for case in cases]
+    if as_json:
+        listed = [
+            {"name": case.name, "title": case.title, "seconds": seconds}
+            for case, seconds in zip(cases, times, strict=True)
+        ]
+        output.data({"schema": SCHEMA, "cases": listed})
+        return exits.OK
+    rows = [[case.name, f"{seconds:.0f}", case.title] for case, seconds in zip(cases, times, strict=True)]
+    output.lines(["case", "seconds", "measured"], rows, numbers={1})
+    output.message(f"{len(cases)} cases, {progress.about(sum(times))}")
+    return exits.OK
+
+
+def _measure(cases: Sequence[running.Case], effort: Effort) -> Report:
+    total = sum(case.seconds(effort) for case in cases)
+    if os.getloadavg()[0] > BUSY:
+        output.message(f"this machine is busy (load {os.getloadavg()[0]:.2f}): expect wide intervals")
+    output.message(f"{len(cases)} cases, {progress.about(total)}")
+    with progress.shown(total) as steps:
+        return running.measure(cases, effort, lambda case: steps.begin(case.name, case.seconds(effort)))
+
+
+def _has_lost(report: Report, stored: Any, effort: Effort | None) -> bool:
+    """Whether a ratio is worse than the stored one.
+
+    With an effort it has to show twice, for a neighbour may have woken just then.
+    """
+    lost = ratios.losses(report, stored)
+    if lost and effort is not None:
+        names = sorted({loss.row.case for loss in lost})
+        output.message(f"measuring again what seems to have become worse: {', '.join(names)}")
+        again = _measure([case for case in running.CASES if case.name in names], effort)
+        keys = {loss.row.key for loss in lost}
+        lost = [loss for loss in ratios.losses(again, stored) if loss.row.key in keys]
+    for loss in lost:
+        output.message(loss.words())
+    if not lost:
+        output.message("no ratio is worse than the stored ones, as far as the noise lets tell")
+    return bool(lost)
+
+
+def _is_writable(path: Path) -> bool:
+    try:
+        path.open("a").close()
+    except OSError as error:
+        output.message(f"the results cannot be written to {path}: {error.strerror}")
+        return False
+    return True
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise BadReport(f"{path} cannot be read: {error}") from error

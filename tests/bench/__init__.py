@@ -1,0 +1,1 @@
+"""Tests of the benchmarks that measure something, or need a browser."""

@@ -1,0 +1,63 @@
+"""The guard against regressions: a loss is one beyond the noise of the run that shows it."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from sockhop.bench import ratios
+from sockhop.bench.machine import Machine
+from sockhop.bench.report import Report
+from sockhop.errors import BadReport
+from tests.unit import making_reports as making
+
+KEY = "rr-1-nodelay-1cpu: hop / tcp"
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    """A run in which hops are 1.6 times as fast as TCP."""
+    return making.report(Machine(tmp_path, tmp_path, "near", "far", "middle"))
+
+
+def stored(low: float) -> dict[str, object]:
+    """What an earlier run had."""
+    return {"ratios": {KEY: {"value": low, "low": low, "high": low}}}
+
+
+def with_noise(report: Report, noise: float) -> Report:
+    """The same on a noisier machine."""
+    results = [
+        dataclasses.replace(result, rows=[dataclasses.replace(row, noise=noise) for row in result.rows])
+        for result in report.results
+    ]
+    return dataclasses.replace(report, results=results)
+
+
+def test_nothing_is_lost_against_oneself(report: Report) -> None:
+    kept = json.loads(json.dumps(ratios.to_store(report)))
+    assert ratios.losses(report, kept) == []
+    # Neither latencies, nor what failed, nor seconds.
+    assert set(kept["ratios"]) == {KEY, "rr-1M-nodelay-1cpu: hop / tcp"}
+
+
+def test_a_loss_is_told_in_numbers(report: Report) -> None:
+    (loss,) = ratios.losses(report, stored(2.0))
+    assert loss.words().startswith(f"{KEY} is 1.600 and was 2.000 or more")
+
+
+def test_what_noise_can_explain_is_no_loss(report: Report) -> None:
+    assert ratios.losses(with_noise(report, 0.0), stored(1.75))
+    assert not ratios.losses(with_noise(report, 0.1), stored(1.75))
+    assert ratios.losses(with_noise(report, 0.1), stored(2.5))
+
+
+def test_a_gain_is_no_loss(report: Report) -> None:
+    assert not ratios.losses(report, stored(1.2))
+
+
+@pytest.mark.parametrize("wrong", [None, [], {}, {"ratios": {KEY: 1}}, {"ratios": {"other": {"low": 1.0}}}])
+def test_a_file_that_cannot_be_compared_is_refused(report: Report, wrong: object) -> None:
+    with pytest.raises(BadReport, match="sockhop bench --quick --save-ratios FILE"):
+        ratios.losses(report, wrong)
