@@ -107,6 +107,7 @@ class InItsOwn:
             case "counters":
                 return as_json(self.all_counted()[0])
             case "kill":
+                self.all_counted()  # afterwards any user of sockhop may clean up at once
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
             case _:
