@@ -48,6 +48,7 @@ struct end {
 	__u32 on_stack;    /* the stack carries the stream for long: see set_window() */
 	__u32 wait;        /* the sender is to wait until all has left: see hold_back() */
 	__u32 is_held;     /* and we have set TCP_NOTSENT_LOWAT for it */
+	__u64 held_ns;     /* when it was last told to wait */
 	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
 	__u32 streak;
 	__u64 peer_sent;

@@ -5,11 +5,19 @@
 
 #include "peer.h"
 
-/* With TCP_NOTSENT_LOWAT the sender is woken when everything has left, which is when it may hop. */
+/* Less than TCP_RTO_MIN, after which TCP probes a window that stays closed (tcp_probe_timer). */
+#define STALLED_NS 150000000ull
+
+/* With TCP_NOTSENT_LOWAT the sender is woken when everything has left, which is when it may hop. Not for
+ * longer than until TCP probes: of two that both send before they read, each may fill a send buffer as on plain
+ * TCP, and would wait for the other for ever. */
 INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
-	int lowat = end->wait;
+	int lowat;
 
+	if (end->wait && bpf_ktime_get_coarse_ns() - end->held_ns > STALLED_NS)
+		end->wait = 0;
+	lowat = end->wait;
 	if (tcp->notsent_lowat != !lowat || (!lowat && !end->is_held))
 		return; /* as it should be, or the application's own */
 	end->is_held = lowat;

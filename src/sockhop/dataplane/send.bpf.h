@@ -16,6 +16,8 @@ INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock
 			   enum outcome outcome, __u32 size)
 {
 	end->wait = should_wait(end, me, peer, outcome, size);
+	if (end->wait)
+		end->held_ns = bpf_ktime_get_coarse_ns();
 	if (outcome != OUTCOME_RECHECK)
 		end->on_stack = !end->wait;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 
@@ -44,8 +45,27 @@ def both_ways(ctx: Context) -> Json:
     return [worker.outcome() for worker in (*there, *back)]
 
 
+@for_each(megabytes=("1", "2", "3"))
+@case(hops=2)
+def both_send_before_they_read(ctx: Context, megabytes: str) -> Json:
+    """Each counts on the send buffer, which TCP lets grow to 4 MB (tcp_wmem)."""
+    data = {end: pattern(int(megabytes) << 20, seed) for seed, end in enumerate(ctx.pair())}
+    sent = [Worker(end.sendall, data[end]) for end in data]
+    done = [worker.outcome() for worker in sent]
+    near, far = data
+    return [*done, *(_all_of(end, data[other]) for end, other in ((near, far), (far, near)))]
+
+
+def _all_of(end: socket.socket, data: bytes) -> Json:
+    end.setblocking(False)  # a blocking read after a send that has waited is a case of its own
+    got = bytearray()
+    while len(got) < len(data) and select.select([end], [], [], 5)[0]:
+        got += end.recv(1 << 18)
+    return bytes(got) == data
+
+
 @for_each(kind=KINDS)
-@case(hops=3)
+@case(hops=1)
 def with_nagle(ctx: Context, kind: str) -> Json:
     client, server = ctx.pair(kind, client=(), server=())
     return [worker.outcome() for worker in _both_ends(server, client, 8)]
