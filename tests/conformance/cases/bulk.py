@@ -65,7 +65,7 @@ def _all_of(end: socket.socket, data: bytes) -> Json:
 
 
 @for_each(kind=KINDS)
-@case(hops=1)
+@case(hops=3)
 def with_nagle(ctx: Context, kind: str) -> Json:
     client, server = ctx.pair(kind, client=(), server=())
     return [worker.outcome() for worker in _both_ends(server, client, 8)]
