@@ -116,7 +116,10 @@ def _end(ended: Ended, answers: dict[str, Any]) -> str:
 
 def _lacking(probes: list[dict[str, str]]) -> dict[str, str]:
     """What is missing; only where nothing is, what could not be found out: mostly it stands on what is missing."""
-    found = {state: {each["id"]: each["reason"] for each in probes if each["state"] == state} for state in _NOT_OK}
+    found = {
+        state: {each["id"]: each["reason"].splitlines()[0] for each in probes if each["state"] == state}
+        for state in _NOT_OK
+    }
     return found["missing"] or found["unknown"]
 
 
