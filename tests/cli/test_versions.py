@@ -1,30 +1,18 @@
 """Another version of sockhop finds this one's pins."""
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.cli.broken import package
 from tests.cli.connections import receive
 from tests.cli.sandbox import Sandbox
-from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment in which another version is found: one compiled from a source with a changed constant."""
-    place = tmp_path_factory.mktemp("other")
-    package = place / "sockhop"
-    shutil.copytree(ROOT / "src" / "sockhop", package, ignore=shutil.ignore_patterns("__pycache__", "*.o"))
-    source = package / "dataplane" / "maps.h"
-    changed = source.read_text().replace("1 << 20", "1 << 19")
-    assert changed != source.read_text()
-    source.write_text(changed)
-    subprocess.run([sys.executable, package / "dataplane" / "build.py"], check=True)
-    return {**os.environ, "PYTHONPATH": str(place)}
+    return package(tmp_path_factory.mktemp("other"), [("dataplane/maps.h", "1 << 20", "1 << 19")])
 
 
 def test_a_newer_version_replaces_this_one(sandbox: Sandbox, other: dict[str, str]) -> None:

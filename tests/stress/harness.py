@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from tests.conftest import missing
 from tests.kernel_log import faults
 from tests.waiting import PATIENCE, until
 
@@ -74,11 +73,11 @@ def quiet_kernel() -> Iterator[None]:
 def scarce_tcp_memory(limit: int) -> Iterator[Callable[[list[Any]], list[Any]]]:
     """A memory cgroup (version 1) whose sockets may use `limit` bytes; yields what puts a command into it.
 
-    Skips where there is no such controller: only it can limit TCP alone, and only for processes of our own.
+    Missing where there is no such controller: only it can limit TCP alone, and only for processes of our own.
     """
     root = Path("/sys/fs/cgroup/memory")
     if not (root / "memory.kmem.tcp.limit_in_bytes").exists():
-        pytest.skip("no memory controller of cgroup version 1 at /sys/fs/cgroup/memory")
+        missing("no memory controller of cgroup version 1 at /sys/fs/cgroup/memory")
     group = root / f"sockhop-stress-{os.getpid()}-{next(_numbers)}"
     group.mkdir()
     try:

@@ -33,10 +33,15 @@ def find() -> dict[int, Path]:
     return found
 
 
-def _enter(descriptor: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(descriptor, CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), f"setns: {os.strerror(ctypes.get_errno())}")
+def leave() -> None:
+    """Move this process, of one thread, into a new network namespace. Raises :class:`OSError`."""
+    _call("unshare", CLONE_NEWNET)
+
+
+def _call(name: str, *arguments: int) -> None:
+    """Call a function of the C library that gives 0, or not and sets ``errno``."""
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments):
+        raise OSError(ctypes.get_errno(), f"{name}: {os.strerror(ctypes.get_errno())}")
 
 
 def inside(namespace: Path, action: Callable[[], T]) -> T:
@@ -51,7 +56,7 @@ def inside(namespace: Path, action: Callable[[], T]) -> T:
     def run() -> None:
         try:
             with namespace.open() as handle:
-                _enter(handle.fileno())
+                _call("setns", handle.fileno(), CLONE_NEWNET)
             results.append(action())
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             errors.append(error)

@@ -1,6 +1,5 @@
 """Connections in a cgroup, and where that is allowed in a network namespace, that are nobody else's."""
 
-import ctypes
 import fcntl
 import os
 import socket
@@ -9,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from sockhop.kernel import cgroups
-from sockhop.kernel.namespaces import CLONE_NEWNET
+from sockhop.kernel import cgroups, namespaces
 
 _SIOCSIFFLAGS, _IFF_UP = 0x8914, 0x1  # include/uapi/linux/sockios.h, if.h
 _SECONDS = 10.0  # that making them may take, on the busiest machine
@@ -67,8 +65,6 @@ def _make(parent: socket.socket, cgroup: Path, count: int) -> None:
 
 def _leave_network() -> None:
     """Be in a new network namespace, whose loopback is up."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), f"unshare: {os.strerror(ctypes.get_errno())}")
+    namespaces.leave()
     with socket.socket() as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sH22x", b"lo", _IFF_UP))
