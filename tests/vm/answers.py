@@ -6,6 +6,5 @@ ANSWERS = "answers.jsonl"
 """A line for each question that was asked inside."""
 RECORD = "tests.jsonl"
 """Two lines for each test: when it began, and when it had ended."""
-REFUSED = "refused"
 SUITES = ("conformance", "streams", "program", "demonstration")
 """Questions whose answer is the exit code of pytest."""

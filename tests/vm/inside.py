@@ -19,7 +19,8 @@ from sockhop.bench.cases import rr
 from sockhop.bench.comparison import Comparison, Ratio
 from sockhop.bench.effort import Effort
 from sockhop.bench.machine import set_up
-from tests.vm.answers import ANSWERS, REFUSED
+from sockhop.control.probes.answers import Support
+from tests.vm.answers import ANSWERS
 from tests.waiting import PATIENCE
 
 SOCKHOP = Path(sys.executable).with_name("sockhop")
@@ -88,7 +89,7 @@ def main() -> None:
     chosen = tuple(sys.argv[1:])
     answer("kernel", platform.release)
     given = answer("check", check)
-    if given["support"] == REFUSED:
+    if given["support"] == Support.REFUSED:
         answer("demonstration", lambda: tests(DEMONSTRATION))
     else:
         answer("rmem_max", make_room)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.vm.answers import REFUSED
+from sockhop.control.probes.answers import Support
 from tests.vm.image import numbers
 from tests.vm.places import CHECKOUT
 from tests.vm.results import Result
@@ -47,7 +47,7 @@ def text(results: list[Result]) -> str:
         + "\n"
         + "\n".join(_table(["kernel", "check", "tests", "hop / TCP", "kernel log"], map(_row, results)))
     )
-    accelerated = [result for result in results if result.support != REFUSED]
+    accelerated = [result for result in results if result.support != Support.REFUSED]
     known = {name: why for result in accelerated for name, why in (result.differences | result.mended).items()}
     rows = (
         [name, *(_differs(result, name) for result in accelerated), why] for name, why in sorted(known.items())
