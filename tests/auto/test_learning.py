@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -109,6 +110,28 @@ def test_small_writes_one_way_are_left_to_nagle(make_scope: Callable[..., Scope]
     with service.connection() as connection:
         connection.talk(1)
         assert scope.hops.status().sockets.tracked == 0
+
+
+def test_small_writes_that_fill_the_queue_are_left_to_the_stack(make_scope: Callable[..., Scope]) -> None:
+    """Whose send buffer makes large segments of them, once their reader has fallen behind."""
+    scope = make_scope(mode="auto", recheck_seconds=0.01)
+    scope.enter()
+    service = Service(scope)
+    service.learn()
+    with service.connection() as connection:
+        client, server = connection.client, connection.server
+        client.setblocking(False)
+
+        def is_known() -> bool:
+            filled = 0
+            with suppress(BlockingIOError):
+                while True:
+                    filled += client.send(bytes(1024))
+            receive(server, filled)
+            return service.known("client").reasons == ("small_writes",)
+
+        until(is_known, "the stream is known")
+        assert scope.hops.status().stack.reasons["full"] > 0
 
 
 def test_requests_and_answers_with_nagle_hop_on(make_scope: Callable[..., Scope]) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from sockhop.kernel import cgroups
 from tests.conftest import Scope
 
-from .bodies import CURL, web_root
-from .servers import HERE, nginx_origin, nginx_proxy
+from .bodies import CURL, loaded, web_root, wrk
+from .ports import free_port
+from .servers import HERE, nginx, nginx_origin, nginx_proxy
 
 
 def outside(scope: Scope) -> Scope:
@@ -52,3 +53,22 @@ def test_long_downloads_do_not_stall(scope: Scope, tmp_path: Path) -> None:
     plain = slowest_download(outside(scope), tmp_path / "plain", root)
     hopping = slowest_download(scope, tmp_path / "hopping", root)
     assert hopping < 1 + 5 * plain, f"{hopping} s where plain TCP takes {plain} s"
+
+
+def downloads_in_two_seconds(scope: Scope, folder: Path, root: Path) -> int:
+    """Of 10 MB, by clients that keep their connections: what nginx sends leaves without Nagle's algorithm."""
+    folder.mkdir()
+    port = free_port()
+    server = f"server {{ listen 127.0.0.1:{port}; root {root}; sendfile off; tcp_nopush off; }}"
+    with nginx(scope, folder, "origin", server, port):
+        return loaded(wrk(scope, f"http://127.0.0.1:{port}/10m", connections=4, seconds=2))
+
+
+def test_downloads_on_kept_connections_do_not_stall(scope: Scope, tmp_path: Path) -> None:
+    """A window that is too small for a segment, and too large to be announced anew, waits for TCP's probe."""
+    root = web_root(tmp_path)
+    plain = downloads_in_two_seconds(outside(scope), tmp_path / "plain", root)
+    hopping = downloads_in_two_seconds(scope, tmp_path / "hopping", root)
+    assert hopping > plain / 2, f"{hopping} downloads where plain TCP does {plain}"
+    status = scope.hops.status()
+    assert status.hop.bytes > status.stack.bytes

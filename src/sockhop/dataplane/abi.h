@@ -102,7 +102,7 @@ struct class_info {
 	__u64 read_bytes;
 	__u64 writes; /* of ends that learn: segments with data */
 	__u64 written_bytes;
-	/* Since what it gains was last judged. Bursts: small writes in a row without an answer, with Nagle on. */
+	/* Since what it gains was last judged. Bursts: small writes that the stack had to carry, see take_the_stack(). */
 	__u32 recent_connections;
 	__u32 recent_messages;
 	__u32 recent_bursts;

@@ -5,6 +5,7 @@
 
 #include "classes.h"
 #include "peer.h"
+#include "syscalls.h"
 
 /* More than TCP_DELACK_MAX, the longest that an acknowledgement is put off. */
 #define ACKNOWLEDGED_WITHIN_NS 250000000ull
@@ -182,27 +183,37 @@ INLINE bool is_memory_short(struct tcp_sock *peer, __u32 size)
 	return pressure;
 }
 
-/* Whether the sender of a message that takes the stack should wait until it has left, instead of
- * filling a send buffer that only the stack could carry on. Only where what was sent leaves by itself:
- * tcp_bpf_sendmsg() waits for memory without pushing (tcp_sendmsg_locked() does), so that a rest held
- * by a cork, by Nagle or by MSG_MORE with no segment in flight would stay for a probe timer. (Small messages
- * without MSG_MORE leave too, but what follows them may not, and is not always shown to us: nginx stalled.) And
- * only when a reader that stalls has taken about as much as a send buffer, which applications count on. */
-INLINE bool should_wait(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
-			enum outcome outcome, __u32 size)
+/* Whether what is sent leaves by itself. A rest held by a cork, by Nagle or by MSG_MORE, which sendfile() sets too
+ * (splice_to_socket), would stay for a probe timer if the sender waited for it: tcp_bpf_sendmsg() waits for memory
+ * without pushing (tcp_sendmsg_locked() does). */
+INLINE bool leaves_by_itself(struct tcp_sock *me)
+{
+	struct syscall call;
+
+	if ((bitfield(me, nonagle) & (TCP_NAGLE_OFF | TCP_NAGLE_CORK)) != TCP_NAGLE_OFF)
+		return false;
+	call = current_call();
+	return !is_splice(call.number) && !(flags_of_send(call) & MSG_MORE);
+}
+
+/* Whether the reader of this stream has fallen behind: what is unread sends a large message over the stack, and is
+ * about as much as a send buffer, which applications count on. It stays so until a message hops, or the sender has
+ * waited for too long: hold_back(). */
+INLINE bool has_fallen_behind(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
+			      enum outcome outcome, bool is_small)
 {
 	__u32 unread = sock_of(peer)->sk_backlog.rmem_alloc.counter;
 
-	if ((bitfield(me, nonagle) & (TCP_NAGLE_OFF | TCP_NAGLE_CORK)) != TCP_NAGLE_OFF ||
-	    size < me->mss_cache)
+	if (end->is_released || !leaves_by_itself(me))
 		return false;
 	switch (outcome) {
+	case OUTCOME_UNREAD:
 	case OUTCOME_FULL:
+		if (is_small || end->is_behind)
+			return end->is_behind;
 		return unread >= config.rcvbuf / 2 || unread >= (__u32)sock_of(me)->sk_sndbuf;
 	case OUTCOME_WINDOW:
-		return true;
-	case OUTCOME_UNREAD:
-		return end->wait;
+		return !is_small || end->is_behind;
 	default:
 		return false;
 	}

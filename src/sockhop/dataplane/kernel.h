@@ -36,6 +36,7 @@ enum {
 	MSG_DONTWAIT = 0x40,
 	MSG_WAITALL = 0x100,
 	MSG_ERRQUEUE = 0x2000,
+	MSG_MORE = 0x8000,
 };
 
 enum {

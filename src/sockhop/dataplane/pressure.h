@@ -15,8 +15,10 @@ INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end
 {
 	int lowat;
 
-	if (end->wait && bpf_ktime_get_coarse_ns() - end->held_ns > STALLED_NS)
+	if (end->wait && bpf_ktime_get_coarse_ns() - end->held_ns > STALLED_NS) {
 		end->wait = 0;
+		end->is_released = 1;
+	}
 	lowat = end->wait;
 	if (tcp->notsent_lowat != !lowat || (!lowat && !end->is_held))
 		return; /* as it should be, or the application's own */
@@ -24,8 +26,10 @@ INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end
 	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
-/* What TCP promises, hops cannot use: keeps_promise(). One full segment is enough where the peer hops;
- * a stream that the stack carries for long gets the window that it would have had. */
+/* What TCP promises, hops cannot use: keeps_promise(). Two full segments are enough where the peer hops. One is not:
+ * a rest of the window that has no room for a segment must be less than half of it, or reading brings no new one
+ * (tcp_cleanup_rbuf), and the sender waits for its probe timer. A stream that the stack carries for long gets the
+ * window that it would have had. */
 INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	int clamp = SMALL_WINDOW;

@@ -11,15 +11,23 @@
 
 #define MOST_URGENT_BYTES 4
 
-/* What the callbacks of TCP's segments look at: see segment_leaves(). */
+/* A stream whose reader has fallen behind is held back, so that it hops again as soon as that has been read, and
+ * does not fill a send buffer that only the stack could carry on. One of small writes is what the send buffer is good
+ * for: TCP makes large segments of them, where each hop has a message of its own. segment_leaves() looks at what is
+ * found here. */
 INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
 			   enum outcome outcome, __u32 size)
 {
-	end->wait = should_wait(end, me, peer, outcome, size);
+	bool is_small = size < config.burst_bytes;
+
+	end->is_behind = has_fallen_behind(end, me, peer, outcome, is_small);
+	end->wait = end->is_behind && !is_small;
 	if (end->wait)
 		end->held_ns = bpf_ktime_get_coarse_ns();
+	if (is_small && (outcome == OUTCOME_FULL || outcome == OUTCOME_UNREAD))
+		end->bursts++;
 	if (outcome != OUTCOME_RECHECK)
-		end->on_stack = !end->wait;
+		end->on_stack = !end->is_behind;
 }
 
 INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, __u32 size)
@@ -34,7 +42,7 @@ INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, 
 	if (outcome == OUTCOME_HOP) {
 		end->hopped_messages++;
 		end->hopped_bytes += size;
-		end->on_stack = end->wait = 0;
+		end->on_stack = end->wait = end->is_behind = end->is_released = 0;
 	}
 	if (outcome != end->outcome) {
 		end->outcome = outcome;

@@ -13,8 +13,8 @@ from tests.waiting import PATIENCE
 
 MEGABYTES = int(64 / PATIENCE)
 """Many times what all buffers hold; an emulated machine would not even make more in time."""
-SOME = int(10 / PATIENCE)
-"""Of such a transfer at least so many messages hop: what finds the queue full takes the stack."""
+SOME = int(40 / PATIENCE)
+"""Of the 216 messages of such a transfer at least so many hop: those that find the queue full do not."""
 SIZES = (1, 1 << 20, 100, 65536, 3_000_000, 16384, 4095, 1 << 18)
 
 
