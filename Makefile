@@ -12,7 +12,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) nginx haproxy postgresql memcached curl wrk \
 # Tests that want all CPUs for themselves, or count on being the only ones.
 ALONE := tests/stress tests/suites tests/programs/test_stalls.py
 # A test run that takes longer is interrupted as by Ctrl-C, so that the tests still put away what they made.
-LIMITED := timeout --foreground --signal=INT --kill-after=60 600
+LIMITED := timeout --foreground --signal=INT --kill-after=60 900
 
 # What boots other kernels, and reaches into their files.
 VM_PACKAGES := qemu-system-x86 busybox-static cpio kmod

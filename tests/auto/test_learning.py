@@ -142,7 +142,7 @@ def test_requests_and_answers_with_nagle_hop_on(make_scope: Callable[..., Scope]
     with service.connection() as connection:
         for end in (connection.client, connection.server):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
-        connection.talk(3000)
+        connection.talk(10_000)  # enough to be judged by
     for role in ("client", "server"):
         known = service.known(role)
         assert (known.state, known.reasons) == ("hopping", ())

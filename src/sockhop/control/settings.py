@@ -53,7 +53,7 @@ class Settings:
     :param receive_buffer: ``SO_RCVBUF`` in bytes of a socket for which nobody has set one; hops may fill it twice.
     :param queue_messages: unread messages that hops may leave on a socket; each costs the kernel about 1 KB.
     :param burst_messages: sends in a row without an answer that make a burst, on sockets with Nagle on.
-    :param burst_bytes: only writes smaller than this make a burst.
+    :param burst_bytes: only writes smaller than this make a burst; a stream of larger ones waits for its reader.
     :param mode: ``auto``: a service hops when it was learned that it can, and gains; ``eager``: all hop at once.
     :param learn_connections: a class is judged by so many closed connections,
     :param learn_reads: or by so many reads, whichever comes first.
@@ -66,7 +66,7 @@ class Settings:
     receive_buffer: int = 2 << 20
     queue_messages: int = 512
     burst_messages: int = 16
-    burst_bytes: int = 32768
+    burst_bytes: int = 16384
     mode: str = "auto"
     learn_connections: int = 3
     learn_reads: int = 64

@@ -22,7 +22,7 @@ DOES = {
     Reason.MEMORY_LIMIT: "has a limit of TCP memory (memory cgroup v1), near which a hop would fail with ENOMEM",
     Reason.BULK: "reads blocking after it has sent in bulk, which could make such a read fail with EAGAIN",
     Reason.SHORT_LIVED: "has connections of so few messages that taking them in would cost more than it saves",
-    Reason.SMALL_WRITES: "sends many small writes in a row with Nagle's algorithm, which TCP joins: it is faster",
+    Reason.SMALL_WRITES: "sends many small writes in a row, which TCP joins: it is faster",
 }
 
 # The same in short, for tables.

@@ -9,9 +9,9 @@
 /* What the kernel cannot do right in a sockmap; the other reasons are that it would be slower. */
 #define HAZARDS ((1u << REASON_SHORT_LIVED) - 1)
 /* A class that hops is judged again each time so many of its connections have closed, or so many messages
- * were sent. */
+ * were sent: more than a few large answers of a service that is mostly asked for small ones. */
 #define JUDGED_CONNECTIONS 64
-#define JUDGED_MESSAGES 1024
+#define JUDGED_MESSAGES 16384
 
 /* A server's port is its own, a client's the one that it connects to. */
 INLINE struct class_key class_of(struct sock *sk, enum role role)
@@ -75,13 +75,13 @@ INLINE void blame(struct class_key *key, struct class_info *class, __u32 reasons
 }
 
 /* What connections of the class have been worth: taking two sockets in costs more than a few hops save. A small
- * write that takes the stack costs twice as much for a socket that is in the map, and a hop two thirds, so that of
- * every four writes one may. */
+ * write that takes the stack costs twice as much for a socket that is in the map, and a hop saves a third to a half:
+ * so of three writes one may. */
 INLINE void judge_gain(struct class_key *key, struct class_info *class)
 {
 	if (class->recent_messages < class->recent_connections * config.least_messages)
 		blame(key, class, 1u << REASON_SHORT_LIVED);
-	else if (class->recent_bursts > class->recent_messages / 4)
+	else if (class->recent_bursts > class->recent_messages / 3)
 		blame(key, class, 1u << REASON_SMALL_WRITES);
 	begin_window(class);
 }

@@ -183,17 +183,12 @@ INLINE bool is_memory_short(struct tcp_sock *peer, __u32 size)
 	return pressure;
 }
 
-/* Whether what is sent leaves by itself. A rest held by a cork, by Nagle or by MSG_MORE, which sendfile() sets too
- * (splice_to_socket), would stay for a probe timer if the sender waited for it: tcp_bpf_sendmsg() waits for memory
- * without pushing (tcp_sendmsg_locked() does). */
+/* Whether what is sent leaves by itself. A rest held by a cork or by MSG_MORE would stay for a probe timer if the
+ * sender waited for it: tcp_bpf_sendmsg() waits for memory without pushing (tcp_sendmsg_locked() does). What Nagle's
+ * algorithm holds leaves when the reader has read, which is what the sender waits for. */
 INLINE bool leaves_by_itself(struct tcp_sock *me)
 {
-	struct syscall call;
-
-	if ((bitfield(me, nonagle) & (TCP_NAGLE_OFF | TCP_NAGLE_CORK)) != TCP_NAGLE_OFF)
-		return false;
-	call = current_call();
-	return !is_splice(call.number) && !(flags_of_send(call) & MSG_MORE);
+	return !(bitfield(me, nonagle) & TCP_NAGLE_CORK) && sends_at_once(current_call());
 }
 
 /* Whether the reader of this stream has fallen behind: what is unread sends a large message over the stack, and is

@@ -45,7 +45,7 @@ struct end {
 	__u32 looked;      /* at the classes of both ends: see is_kept() */
 	__u32 kept;        /* on the stack, by a class or a rule */
 	__u32 is_over;     /* closed */
-	__u32 on_stack;    /* the stack carries the stream for long: see set_window() */
+	__u32 on_stack;    /* the stack carries a stream of small writes: see set_window() */
 	__u32 is_behind;   /* its reader is: see has_fallen_behind() */
 	__u32 is_released; /* the sender has waited for too long, and does not until a message hops */
 	__u32 wait;        /* the sender is to wait until all has left: see hold_back() */

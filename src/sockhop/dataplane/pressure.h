@@ -28,8 +28,8 @@ INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end
 
 /* What TCP promises, hops cannot use: keeps_promise(). Two full segments are enough where the peer hops. One is not:
  * a rest of the window that has no room for a segment must be less than half of it, or reading brings no new one
- * (tcp_cleanup_rbuf), and the sender waits for its probe timer. A stream that the stack carries for long gets the
- * window that it would have had. */
+ * (tcp_cleanup_rbuf), and the sender waits for its probe timer. A stream of small writes that the stack carries gets
+ * the window that it would have had: one of large writes loses nothing by a small one. */
 INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	int clamp = SMALL_WINDOW;

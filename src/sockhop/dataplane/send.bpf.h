@@ -24,10 +24,11 @@ INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock
 	end->wait = end->is_behind && !is_small;
 	if (end->wait)
 		end->held_ns = bpf_ktime_get_coarse_ns();
-	if (is_small && (outcome == OUTCOME_FULL || outcome == OUTCOME_UNREAD))
+	/* With Nagle's algorithm is_nagle_burst() counts them. */
+	if (is_small && bitfield(me, nonagle) && (outcome == OUTCOME_FULL || outcome == OUTCOME_UNREAD))
 		end->bursts++;
 	if (outcome != OUTCOME_RECHECK)
-		end->on_stack = !end->is_behind;
+		end->on_stack = is_small && !end->is_behind;
 }
 
 INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, __u32 size)

@@ -8,7 +8,9 @@
 /* arch/x86/entry/syscalls/syscall_64.tbl */
 enum {
 	X86_READ = 0,
+	X86_WRITE = 1,
 	X86_READV = 19,
+	X86_WRITEV = 20,
 	X86_SENDFILE = 40,
 	X86_SENDTO = 44,
 	X86_RECVFROM = 45,
@@ -16,12 +18,15 @@ enum {
 	X86_RECVMSG = 47,
 	X86_SPLICE = 275,
 	X86_RECVMMSG = 299,
+	X86_SENDMMSG = 307,
 };
 
 /* include/uapi/asm-generic/unistd.h */
 enum {
 	GENERIC_READ = 63,
+	GENERIC_WRITE = 64,
 	GENERIC_READV = 65,
+	GENERIC_WRITEV = 66,
 	GENERIC_SENDFILE = 71,
 	GENERIC_SPLICE = 76,
 	GENERIC_SENDTO = 206,
@@ -29,6 +34,7 @@ enum {
 	GENERIC_SENDMSG = 211,
 	GENERIC_RECVMSG = 212,
 	GENERIC_RECVMMSG = 243,
+	GENERIC_SENDMMSG = 269,
 };
 
 /* The same everywhere, as all that are younger. */
@@ -70,9 +76,17 @@ INLINE struct syscall current_call(void)
 /* 0 for a call that is not known. */
 INLINE __u32 flags_of_send(struct syscall call)
 {
-	if (call.number == CALL(SENDTO))
+	if (call.number == CALL(SENDTO) || call.number == CALL(SENDMMSG))
 		return call.fourth;
 	return call.number == CALL(SENDMSG) ? call.third : 0;
+}
+
+/* Whether none of its bytes wait for those of another call. sendfile() and splice() set MSG_MORE by themselves. */
+INLINE bool sends_at_once(struct syscall call)
+{
+	if (call.number == CALL(SENDTO) || call.number == CALL(SENDMSG) || call.number == CALL(SENDMMSG))
+		return !(flags_of_send(call) & MSG_MORE);
+	return call.number == CALL(WRITE) || call.number == CALL(WRITEV);
 }
 
 INLINE bool is_recv(__u64 number)

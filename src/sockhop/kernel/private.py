@@ -37,7 +37,7 @@ def connections(cgroup: Path, count: int) -> Iterator[list[Sockets]]:
         ours.settimeout(_SECONDS)
         data, descriptors, _, _ = socket.recv_fds(ours, 1024, 3 * count)
         sockets = [stack.enter_context(socket.socket(fileno=descriptor)) for descriptor in descriptors]
-        if len(sockets) != 3 * count:
+        if len(sockets) != 3 * count or not ours.recv(1):
             raise OSError(data.decode() or "the process that makes connections died")
         yield list(zip(sockets[::3], sockets[1::3], sockets[2::3], strict=True))
 
@@ -55,6 +55,7 @@ def _make(parent: socket.socket, cgroup: Path, count: int) -> None:
         socket.send_fds(parent, [b"made"], [each.fileno() for each in made])
         for each in made:
             each.close()
+        parent.send(b".")  # now a close by the parent is the last one
         parent.recv(1)
     except OSError as error:
         with suppress(OSError):
