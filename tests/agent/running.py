@@ -29,9 +29,11 @@ class Agent:
     lines: "queue.Queue[str]" = field(default_factory=queue.Queue)
     seen: list[Event] = field(default_factory=list)
 
-    def until(self, event: str, fits: Callable[[Event], bool] = lambda event: True) -> Event:
+    def until(
+        self, event: str, fits: Callable[[Event], bool] = lambda event: True, seconds: float = SECONDS
+    ) -> Event:
         """Wait for the next event of this name that fits."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 line = self.lines.get(timeout=max(0.0, deadline - time.monotonic()))

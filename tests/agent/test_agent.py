@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from sockhop.control.instance import Instance
 from sockhop.kernel import cgroups
-from tests.agent.running import Agent
+from tests.agent.running import Agent, Event
 from tests.cli.sandbox import SOCKHOP, Sandbox
 from tests.conftest import ROOT
 from tests.programs.connections import Connection, arrives, connection
@@ -141,6 +141,10 @@ def test_a_filter_of_tc_stops_it_at_once(sandbox: Sandbox, start: Start, elsewhe
             hops.check()
 
 
+def _changes_in_blue(event: Event) -> bool:
+    return "nftables" in event["why"] and "/run/netns/blue" in event["namespace"]
+
+
 def test_a_namespace_that_comes_is_watched_and_may_go(sandbox: Sandbox, start: Start) -> None:
     """One of ``ip netns``, without a process; an open socket of the agent's would keep it, and its veth, alive."""
     up(sandbox)
@@ -148,14 +152,17 @@ def test_a_namespace_that_comes_is_watched_and_may_go(sandbox: Sandbox, start: S
     agent.until_recheck("service")
     with namespace() as other:
         sandbox.run("ip", "netns", "add", "blue").check_returncode()
-        agent.until(
-            "recheck", lambda event: "namespace" in event["why"] and "/run/netns/blue" in event["namespace"]
-        )
+        agent.until_recheck("namespace")  # or that was another one
         blue = ["nsenter", "--net=/run/netns/blue"]
-        sandbox.run(*blue, "nft", "add table inet t").check_returncode()
-        agent.until(
-            "recheck", lambda event: "nftables" in event["why"] and "/run/netns/blue" in event["namespace"]
-        )
+
+        def is_watched() -> bool:
+            sandbox.run(*blue, "nft", "add table inet t; delete table inet t").check_returncode()
+            with suppress(TimeoutError):
+                agent.until("recheck", _changes_in_blue, seconds=1.0)
+                return True
+            return False
+
+        until(is_watched, "a change in it is noticed")
         with subprocess.Popen(inside(other, ["cat"]), stdin=subprocess.PIPE) as holder:
             until(lambda: Path(f"/proc/{holder.pid}/ns/net").stat().st_ino == path(other).stat().st_ino, "inside")
             link = ["veth0", "type", "veth", "peer", "veth0", "netns", str(holder.pid)]

@@ -57,7 +57,8 @@ class Watcher:
     def __init__(self, wake: int, skipped: Callable[[Path, OSError], None]) -> None:
         self._wake, self._tell_skipped = wake, skipped
         self._sockets: dict[int, list[socket.socket]] = {}  # by namespace
-        self._sources: dict[int, tuple[socket.socket, Change]] = {}  # by descriptor
+        self._paths: dict[int, Path] = {}  # of each, as it is called now: a process may have shown it first
+        self._sources: dict[int, tuple[socket.socket, str, int]] = {}  # by descriptor: of what, and where
         self._skipped: set[int] = set()
         self._rested = 0.0
         self._mounts = Path("/proc/self/mountinfo").open("rb")  # noqa: SIM115 - close() does
@@ -77,7 +78,7 @@ class Watcher:
 
     def follow(self) -> set[Change]:
         """Listen in the namespaces that have come, which are returned, and no longer in those that are gone."""
-        found = namespaces.find()
+        found = self._paths = namespaces.find()
         for inode in self._sockets.keys() - found.keys():
             self._leave(inode)
         self._skipped &= found.keys()
@@ -102,7 +103,7 @@ class Watcher:
             return False
         self._sockets[inode] = list(sockets.values())
         for what, sock in sockets.items():
-            self._sources[sock.fileno()] = sock, Change(what, _shown(path))
+            self._sources[sock.fileno()] = sock, what, inode
             self._poll.register(sock, select.POLLIN)
         return True
 
@@ -125,7 +126,7 @@ class Watcher:
         if ready:
             self._rested = time.monotonic() + BURST_SECONDS
         told = [self._sources[descriptor] for descriptor in ready if descriptor in self._sources]
-        changes = {change for sock, change in told if _has_news(sock)}
+        changes = {Change(what, _shown(self._paths[inode])) for sock, what, inode in told if _has_news(sock)}
         return changes | self.follow() if self._mounts.fileno() in ready else changes
 
 
