@@ -34,7 +34,7 @@ def asleep_in(call: str, task: int) -> bool:
     """Whether the task (a thread of any process) sleeps inside that system call."""
     try:
         return Path(f"/proc/{task}/syscall").read_text().split()[0] == str(_CALLS[call])
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it has ended, or ends right now
         return False
 
 
