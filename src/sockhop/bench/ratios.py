@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sockhop.bench.figures import NOISY, Row
+from sockhop.bench.figures import Row
 from sockhop.bench.report import Report
 from sockhop.control.status import SCHEMA
 from sockhop.errors import BadReport
 
-#: By how much runs differ though nothing has changed and each was quiet: memory is laid out anew.
-SLACK = NOISY
+#: By how much runs differ though nothing has changed and each was quiet: 5 % on one machine, where memory is laid
+#: out anew, and more on the next, which has other caches and neighbours. What falls off the path loses far more.
+SLACK = 0.15
 
 
 @dataclass(frozen=True)
