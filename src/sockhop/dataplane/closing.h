@@ -5,6 +5,7 @@
 
 #include "evidence.h"
 #include "peer.h"
+#include "pressure.h"
 
 /* Two ticks of the clock and what is left of the first. */
 #define QUIET_JIFFIES 3
@@ -61,6 +62,7 @@ INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *e
 	if (!end->tracked)
 		return;
 	end->tracked = 0;
+	let_go(ctx, end); /* it may be connected again */
 	__sync_fetch_and_add(&gauge.tracked, -1);
 	forget_seq(tcp, cookie);
 	if (is_disconnect(tcp, end) || !has_unread(tcp))

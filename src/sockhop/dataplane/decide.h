@@ -68,8 +68,8 @@ INLINE bool may_hop_unacknowledged(struct end *end, struct tcp_sock *me, struct 
 }
 
 /* A hop is invisible to firewalls, so it is earned: when the epoch changes or the interval has
- * passed, a message takes the stack, and nothing hops until it has been acknowledged. A rule against
- * either direction's packets stops it there. */
+ * passed, a message takes the stack, and nothing hops until some of it has been acknowledged. A rule
+ * against either direction's packets stops it there. */
 INLINE bool must_show(struct end *end, struct tcp_sock *me, struct tcp_sock *peer)
 {
 	if (end->epoch != config.epoch || is_time(end)) {
@@ -83,7 +83,7 @@ INLINE bool must_show(struct end *end, struct tcp_sock *me, struct tcp_sock *pee
 		return false;
 	if (me->write_seq == end->recheck_seq)
 		return true;
-	if (before(me->snd_una, me->write_seq))
+	if (!before(end->recheck_seq, me->snd_una))
 		return !may_hop_unacknowledged(end, me, peer);
 	end->recheck_pending = 0;
 	return false;
@@ -191,27 +191,27 @@ INLINE bool leaves_by_itself(struct tcp_sock *me)
 	return !(bitfield(me, nonagle) & TCP_NAGLE_CORK) && sends_at_once(current_call());
 }
 
-/* Whether the reader of this stream has fallen behind: what is unread sends a large message over the stack, and is
- * about as much as a send buffer, which applications count on. It stays so until a message hops, or the sender has
- * waited for too long: hold_back(). */
+/* Whether a message takes the stack for what is unread before it. */
+INLINE bool is_crowded(enum outcome outcome)
+{
+	return outcome == OUTCOME_UNREAD || outcome == OUTCOME_FULL || outcome == OUTCOME_WINDOW;
+}
+
+/* Whether the reader of this stream has fallen behind: a large message takes the stack, and what is unread is about as
+ * much as a send buffer, which applications count on. It stays so until a message hops. Not for a while after the
+ * sender has waited for too long: of two that send much before they read, again and again, each would wait each time. */
 INLINE bool has_fallen_behind(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
 			      enum outcome outcome, bool is_small)
 {
 	__u32 unread = sock_of(peer)->sk_backlog.rmem_alloc.counter;
 
-	if (end->is_released || !leaves_by_itself(me))
+	if (!is_crowded(outcome) && outcome != OUTCOME_RECHECK)
 		return false;
-	switch (outcome) {
-	case OUTCOME_UNREAD:
-	case OUTCOME_FULL:
-		if (is_small || end->is_behind)
-			return end->is_behind;
-		return unread >= config.rcvbuf / 2 || unread >= (__u32)sock_of(me)->sk_sndbuf;
-	case OUTCOME_WINDOW:
-		return !is_small || end->is_behind;
-	default:
+	if (!leaves_by_itself(me) || bpf_ktime_get_coarse_ns() < end->hold_again_ns)
 		return false;
-	}
+	if (is_small || end->is_behind)
+		return end->is_behind;
+	return unread >= config.rcvbuf / 2 || unread >= (__u32)sock_of(me)->sk_sndbuf;
 }
 
 /* Whether the class of either end, or a rule, has turned against hops since they went in. */

@@ -34,14 +34,13 @@ INLINE bool is_idle(struct tcp_sock *tcp, struct sk_psock *psock, struct end *en
 /* The socket as TCP alone would have it, but for SO_RCVBUF, which no autotuning changes any more. */
 INLINE void give_back(struct tcp_sock *tcp, struct end *end)
 {
-	int window = sock_of(tcp)->sk_rcvbuf, no_lowat = 0;
+	int window = sock_of(tcp)->sk_rcvbuf;
 
 	bpf_setsockopt(tcp, IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
-	if (end->is_held)
-		bpf_setsockopt(tcp, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &no_lowat, sizeof(no_lowat));
+	let_go(tcp, end);
 	if (end->tracked)
 		__sync_fetch_and_add(&gauge.tracked, -1);
-	end->is_held = end->tracked = 0;
+	end->tracked = end->wait = end->is_behind = 0;
 }
 
 /* Whether the socket has no more to do in the map: its class was turned, or its peer is not in. */

@@ -17,7 +17,7 @@ enum tcp_state {
 };
 
 /* include/linux/tcp.h: tcp_sock.nonagle. */
-enum { TCP_NAGLE_OFF = 1, TCP_NAGLE_CORK = 2 };
+enum { TCP_NAGLE_CORK = 2 };
 
 enum { RCV_SHUTDOWN = 1, SEND_SHUTDOWN = 2, SHUTDOWN_MASK = 3 };
 /* include/uapi/asm-generic/fcntl.h */
@@ -256,7 +256,6 @@ struct tcp_sock {
 	__u32 rcv_wup;
 	__u32 rcv_wnd;
 	__u32 snd_una;
-	__u32 mss_cache;
 	__u32 notsent_lowat;
 	__u32 window_clamp;
 	__u8 nonagle : 4;

@@ -28,7 +28,7 @@ struct where {
 };
 
 /* An end's own state, in its socket's storage. Only the program that runs under the socket's lock
- * writes it; the peer reads `sent`. */
+ * writes it; the peer reads some of it. */
 struct end {
 	struct seq_pair pair;
 	struct where peer;
@@ -45,12 +45,12 @@ struct end {
 	__u32 looked;      /* at the classes of both ends: see is_kept() */
 	__u32 kept;        /* on the stack, by a class or a rule */
 	__u32 is_over;     /* closed */
-	__u32 on_stack;    /* the stack carries a stream of small writes: see set_window() */
+	__u32 on_stack;    /* the stack carries the stream for long: see set_window() */
 	__u32 is_behind;   /* its reader is: see has_fallen_behind() */
-	__u32 is_released; /* the sender has waited for too long, and does not until a message hops */
 	__u32 wait;        /* the sender is to wait until all has left: see hold_back() */
 	__u32 is_held;     /* and we have set TCP_NOTSENT_LOWAT for it */
 	__u64 held_ns;     /* when it was last told to wait */
+	__u64 hold_again_ns; /* not before then: it has waited for too long */
 	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
 	__u32 streak;
 	__u64 peer_sent;

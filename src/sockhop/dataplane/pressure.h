@@ -8,21 +8,42 @@
 /* Less than TCP_RTO_MIN, after which TCP probes a window that stays closed (tcp_probe_timer). */
 #define STALLED_NS 150000000ull
 
+/* So long no message is held after that. */
+#define LET_GO_NS 10000000000ull
+
+/* Takes back what hold_back() has set. `ctx` is what bpf_setsockopt() takes. */
+INLINE void let_go(void *ctx, struct end *end)
+{
+	int no_lowat = 0;
+
+	if (end->is_held)
+		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &no_lowat, sizeof(no_lowat));
+	end->is_held = 0;
+}
+
 /* With TCP_NOTSENT_LOWAT the sender is woken when everything has left, which is when it may hop. Not for
  * longer than until TCP probes: of two that both send before they read, each may fill a send buffer as on plain
- * TCP, and would wait for the other for ever. */
+ * TCP, and would wait for the other for ever. Nor once it has corked the socket: see leaves_by_itself(). */
 INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
-	int lowat;
+	__u64 now;
+	int lowat = 1;
 
-	if (end->wait && bpf_ktime_get_coarse_ns() - end->held_ns > STALLED_NS) {
-		end->wait = 0;
-		end->is_released = 1;
+	if (end->wait) {
+		now = bpf_ktime_get_coarse_ns();
+		if (now - end->held_ns > STALLED_NS && before(tcp->snd_una, tcp->write_seq)) {
+			end->wait = 0;
+			end->hold_again_ns = now + LET_GO_NS;
+		}
 	}
-	lowat = end->wait;
-	if (tcp->notsent_lowat != !lowat || (!lowat && !end->is_held))
+	if (!end->wait || bitfield(tcp, nonagle) & TCP_NAGLE_CORK) {
+		if (end->is_held && tcp->notsent_lowat == 1)
+			let_go(ctx, end);
+		return;
+	}
+	if (tcp->notsent_lowat)
 		return; /* as it should be, or the application's own */
-	end->is_held = lowat;
+	end->is_held = 1;
 	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 

@@ -24,11 +24,11 @@ INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock
 	end->wait = end->is_behind && !is_small;
 	if (end->wait)
 		end->held_ns = bpf_ktime_get_coarse_ns();
-	/* With Nagle's algorithm is_nagle_burst() counts them. */
+	/* Of sockets with Nagle's algorithm is_nagle_burst() counts them. */
 	if (is_small && bitfield(me, nonagle) && (outcome == OUTCOME_FULL || outcome == OUTCOME_UNREAD))
 		end->bursts++;
 	if (outcome != OUTCOME_RECHECK)
-		end->on_stack = is_small && !end->is_behind;
+		end->on_stack = !is_crowded(outcome) || (is_small && !end->is_held);
 }
 
 INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, __u32 size)
@@ -43,7 +43,7 @@ INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, 
 	if (outcome == OUTCOME_HOP) {
 		end->hopped_messages++;
 		end->hopped_bytes += size;
-		end->on_stack = end->wait = end->is_behind = end->is_released = 0;
+		end->on_stack = end->wait = end->is_behind = 0;
 	}
 	if (outcome != end->outcome) {
 		end->outcome = outcome;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 from tests.conformance.cases.closing import RESET_ON_CLOSE
 from tests.conformance.context import NODELAY, Context
@@ -66,6 +67,24 @@ def reconnected_with_bytes_unread(ctx: Context) -> Json:
         server.sendall(b"fresh")
         client.sendall(b"too")
         return [*seen, outcome(client.recv, 100), outcome(server.recv, 100)]
+
+
+@case(hops=2)
+def reconnected_by_a_sender_that_waits(ctx: Context) -> Json:
+    """It has waited for room, and the next connection knows nothing of that."""
+    with ctx.listen() as listener:
+        client = ctx.connect(listener)
+        server, _ = listener.accept()
+        with suppress(BlockingIOError):
+            while True:
+                client.send(bytes(65536), socket.MSG_DONTWAIT)
+        disconnect(client)
+        until_state(server, CLOSE)
+        server.close()
+        client.connect(listener.getsockname())
+        server, _ = listener.accept()
+        client.sendall(b"fresh")
+        return [outcome(server.recv, 10), client.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)]
 
 
 @case(hops=2)
