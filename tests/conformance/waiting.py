@@ -21,7 +21,7 @@ _CALLS = {
     "aarch64": {"read": 63, "sendto": 206, "recvfrom": 207, "epoll_wait": 22, "splice": 76, "poll": 73},
 }[platform.machine()]
 
-SIOCOUTQ = termios.TIOCOUTQ
+SIOCOUTQ, SIOCOUTQNSD = termios.TIOCOUTQ, 0x894B  # include/uapi/linux/sockios.h
 ESTABLISHED, FIN_WAIT2, CLOSE, CLOSE_WAIT = 1, 5, 7, 8
 
 
@@ -61,6 +61,11 @@ def until_unread(sock: socket.socket, count: int) -> None:
 def until_acknowledged(sock: socket.socket) -> None:
     """Wait until the other end's TCP has all that was sent."""
     until(lambda: unacknowledged(sock) == 0, "all acknowledged")
+
+
+def until_all_that_left_is_acknowledged(sock: socket.socket) -> None:
+    """The same of what has left: the rest waits for room in the other end's window."""
+    until(lambda: unacknowledged(sock) == _ioctl_int(sock, SIOCOUTQNSD), "all that left acknowledged")
 
 
 def until_state(sock: socket.socket, *states: int) -> None:

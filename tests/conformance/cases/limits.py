@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import select
 import socket
 import struct
 from pathlib import Path
@@ -12,7 +11,7 @@ from tests.conformance.context import Context, Options
 from tests.conformance.observing import Worker, outcome, pattern, poll_now
 from tests.conformance.raw import SO_MEMINFO
 from tests.conformance.registry import Bound, Json, case
-from tests.waiting import PATIENCE
+from tests.conformance.waiting import until_all_that_left_is_acknowledged
 
 MB = 1 << 20
 TWICE_TCP = 8 * MB
@@ -24,20 +23,21 @@ SMALL_SENDER: Options = (
 )
 
 
-SETTLED = 0.01
-"""Seconds in which what is on its way arrives, and may make room for a little more."""
+def _fill(sock: socket.socket, piece: bytes, most: int, settled: bool = False) -> tuple[int, str]:
+    """Send without waiting until the kernel refuses, or `most` sends: bytes taken and a hash of them.
 
-
-def _fill(sock: socket.socket, piece: bytes, most: int) -> tuple[int, str]:
-    """Send without waiting until the kernel goes on refusing, or `most` sends: bytes taken and a hash of them."""
+    :param settled: it refuses once more when what was on its way has made room for a little more.
+    """
     digest, total = hashlib.sha256(), 0
     for _ in range(most):
         try:
             sent = sock.send(piece, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            if select.select([], [sock], [], SETTLED * PATIENCE)[1]:
-                continue
-            break
+            if not settled:
+                break
+            settled = False
+            until_all_that_left_is_acknowledged(sock)
+            continue
         digest.update(piece[:sent])
         total += sent
     return total, digest.hexdigest()
@@ -65,7 +65,7 @@ def _kernel_memory(*socks: socket.socket) -> int:
 def nobody_reads(ctx: Context) -> Json:
     """The writer gets EAGAIN; after the reader has read, everything is there and there is room again."""
     client, server = ctx.pair()
-    total, sent = _fill(client, pattern(65536), 10_000)
+    total, sent = _fill(client, pattern(65536), 10_000, settled=True)
     ctx.measure("absorbed", total)
     seen: list[Json] = [outcome(client.send, b"x", socket.MSG_DONTWAIT), poll_now(client), poll_now(server)]
     return [*seen, _drain(server, total) == sent, poll_now(client)]
