@@ -9,11 +9,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 
 import pytest
 
 from tests.auto.talk import PROMPT, Connection, Service, receive, spliced
+from tests.conformance.observing import fill
 from tests.conformance.waiting import asleep_in
 from tests.conftest import Scope
 from tests.waiting import until
@@ -120,14 +120,9 @@ def test_small_writes_that_fill_the_queue_are_left_to_the_stack(make_scope: Call
     service.learn()
     with service.connection() as connection:
         client, server = connection.client, connection.server
-        client.setblocking(False)
 
         def is_known() -> bool:
-            filled = 0
-            with suppress(BlockingIOError):
-                while True:
-                    filled += client.send(bytes(1024))
-            receive(server, filled)
+            receive(server, fill(client, 1024))
             return service.known("client").reasons == ("small_writes",)
 
         until(is_known, "the stream is known")

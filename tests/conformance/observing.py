@@ -87,6 +87,16 @@ def read_exactly(sock: socket.socket, count: int) -> bytes:
     return bytes(parts)
 
 
+def fill(sock: socket.socket, size: int) -> int:
+    """Send pieces of `size` bytes without waiting until the kernel refuses: bytes taken."""
+    total, piece = 0, bytes(size)
+    try:
+        while True:
+            total += sock.send(piece, socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return total
+
+
 def event_names(mask: int) -> Json:
     """The names of the bits of an epoll mask that a program would look at."""
     return [name.removeprefix("EPOLL") for name, bit in _EVENTS.items() if mask & bit]

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterator
 
 from tests.conformance.context import Context
-from tests.conformance.observing import Worker, event_names, outcome, pattern, poll_now, show
+from tests.conformance.observing import Worker, event_names, fill, outcome, pattern, poll_now, show
 from tests.conformance.registry import Json, case
 from tests.conformance.waiting import CLOSE_WAIT, until, until_acknowledged, until_state, until_unread
 
@@ -218,22 +218,13 @@ def room_again_is_an_edge(ctx: Context) -> Json:
         poller.register(client, select.EPOLLOUT | select.EPOLLET)
         seen: list[Json] = [[event_names(mask) for _, mask in poller.poll(2)]]
         for _ in range(3):
-            filled = _fill(client)
+            filled = fill(client, 20_000)
             seen += [filled > 0, poll_now(client), len(poller.poll(0))]
             sent += filled
             while sent:
                 sent -= len(server.recv(min(sent, 1 << 20)))
             seen.append([event_names(mask) for _, mask in poller.poll(2)])
     return seen
-
-
-def _fill(sock: socket.socket) -> int:
-    total = 0
-    try:
-        while True:
-            total += sock.send(bytes(20_000))
-    except BlockingIOError:
-        return total
 
 
 @case()

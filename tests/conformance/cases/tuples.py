@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import socket
-from contextlib import suppress
 
 from tests.conformance.cases.closing import RESET_ON_CLOSE
 from tests.conformance.context import NODELAY, Context
-from tests.conformance.observing import outcome, pattern, read_exactly, read_on, show
+from tests.conformance.observing import fill, outcome, pattern, read_exactly, read_on, show
 from tests.conformance.raw import disconnect
 from tests.conformance.registry import UNTRACKED, Json, case
 from tests.conformance.waiting import CLOSE, until_acknowledged, until_state, until_unread
@@ -75,9 +74,7 @@ def reconnected_by_a_sender_that_waits(ctx: Context) -> Json:
     with ctx.listen() as listener:
         client = ctx.connect(listener)
         server, _ = listener.accept()
-        with suppress(BlockingIOError):
-            while True:
-                client.send(bytes(65536), socket.MSG_DONTWAIT)
+        fill(client, 65536)
         disconnect(client)
         until_state(server, CLOSE)
         server.close()

@@ -8,7 +8,7 @@ import signal
 import socket
 
 from tests.conformance.context import Context
-from tests.conformance.observing import Worker, event_names, outcome, pattern, poll_now, show
+from tests.conformance.observing import Worker, event_names, fill, outcome, pattern, poll_now, show
 from tests.conformance.registry import Differs, Json, case
 from tests.conformance.waiting import CLOSE, CLOSE_WAIT, asleep_in, state, until, until_state, until_unread
 
@@ -61,7 +61,7 @@ def peer_waits_for_room(ctx: Context) -> Json:
     """The same with an event loop: EPOLLOUT must come, with the error."""
     client, server = ctx.pair()
     client.setblocking(False)
-    _fill(client)
+    fill(client, 65536)
     with select.epoll() as poller:
         poller.register(client, select.EPOLLOUT)
         server.close()
@@ -110,12 +110,3 @@ def by_killing_the_reader(ctx: Context) -> Json:
     os.kill(reader, signal.SIGKILL)
     os.waitpid(reader, 0)
     return show([sender.outcome(seconds=2), outcome(client.send, b"x", socket.MSG_NOSIGNAL)])
-
-
-def _fill(sock: socket.socket) -> int:
-    total = 0
-    try:
-        while True:
-            total += sock.send(bytes(65536))
-    except BlockingIOError:
-        return total
