@@ -62,7 +62,7 @@ INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *e
 	if (!end->tracked)
 		return;
 	end->tracked = 0;
-	let_go(ctx, end); /* it may be connected again */
+	let_go(ctx, tcp, end); /* it may be connected again */
 	__sync_fetch_and_add(&gauge.tracked, -1);
 	forget_seq(tcp, cookie);
 	if (is_disconnect(tcp, end) || !has_unread(tcp))

@@ -37,7 +37,7 @@ INLINE void give_back(struct tcp_sock *tcp, struct end *end)
 	int window = sock_of(tcp)->sk_rcvbuf;
 
 	bpf_setsockopt(tcp, IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
-	let_go(tcp, end);
+	let_go(tcp, tcp, end);
 	if (end->tracked)
 		__sync_fetch_and_add(&gauge.tracked, -1);
 	end->tracked = end->wait = end->is_behind = 0;

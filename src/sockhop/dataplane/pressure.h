@@ -11,12 +11,13 @@
 /* So long no message is held after that. */
 #define LET_GO_NS 10000000000ull
 
-/* Takes back what hold_back() has set. `ctx` is what bpf_setsockopt() takes. */
-INLINE void let_go(void *ctx, struct end *end)
+/* Takes back what hold_back() has set, but not what the application has set since. `ctx` is what bpf_setsockopt()
+ * takes. */
+INLINE void let_go(void *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	int no_lowat = 0;
 
-	if (end->is_held)
+	if (end->is_held && tcp->notsent_lowat == 1)
 		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &no_lowat, sizeof(no_lowat));
 	end->is_held = 0;
 }
@@ -37,8 +38,7 @@ INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end
 		}
 	}
 	if (!end->wait || bitfield(tcp, nonagle) & TCP_NAGLE_CORK) {
-		if (end->is_held && tcp->notsent_lowat == 1)
-			let_go(ctx, end);
+		let_go(ctx, tcp, end);
 		return;
 	}
 	if (tcp->notsent_lowat)
@@ -49,8 +49,8 @@ INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end
 
 /* What TCP promises, hops cannot use: keeps_promise(). Two full segments are enough where the peer hops. One is not:
  * a rest of the window that has no room for a segment must be less than half of it, or reading brings no new one
- * (tcp_cleanup_rbuf), and the sender waits for its probe timer. A stream of small writes that the stack carries gets
- * the window that it would have had: one of large writes loses nothing by a small one. */
+ * (tcp_cleanup_rbuf), and the sender waits for its probe timer. A stream that the stack carries for long gets the
+ * window that it would have had, unless it is one of large writes whose reader is behind: that loses nothing. */
 INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	int clamp = SMALL_WINDOW;
