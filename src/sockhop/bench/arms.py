@@ -207,6 +207,7 @@ class Redirect:
     machine: Machine
     name: str = "redirect"
     learns: bool = False
+    one_queue: bool = False
 
     def address(self, port: int, host: str = LOCAL) -> str:
         """A port of the host."""
@@ -216,16 +217,18 @@ class Redirect:
     def up(self) -> Iterator[Session]:
         """The reference for one sample."""
         cgroup = self.machine.child("redirect")
-        with redirect.attached(self.machine.scratch, cgroup):
+        with redirect.attached(self.machine.scratch, cgroup, one_queue=self.one_queue):
             yield RedirectSession(cgroup)
 
 
 def arm(machine: Machine, name: str) -> Arm:
-    """The arm called ``hop``, ``auto``, ``redirect`` or ``unix``; any other name is plain TCP."""
+    """The arm called ``hop``, ``auto``, ``redirect``, ``ordered`` or ``unix``; any other name is plain TCP."""
     if name == "hop":
         return Hop(machine)
     if name == "auto":
         return Hop(machine, name, AnySession, learns=True)
     if name == "redirect":
         return Redirect(machine)
+    if name == "ordered":
+        return Redirect(machine, name, one_queue=True)
     return Plain(machine, name)

@@ -12,8 +12,11 @@ from sockhop.kernel import libbpf
 
 
 @contextlib.contextmanager
-def attached(scratch: Path, cgroup: Path) -> Iterator[None]:
-    """Sockets made in ``cgroup`` are redirected meanwhile. Compiled once a run. Raises Failed."""
+def attached(scratch: Path, cgroup: Path, *, one_queue: bool) -> Iterator[None]:
+    """Sockets made in ``cgroup`` are redirected meanwhile, with ``one_queue`` in order. Compiled once a run.
+
+    Raises Failed.
+    """
     with contextlib.ExitStack() as stack:
         said = stack.enter_context(libbpf.messages())
         try:
@@ -28,6 +31,9 @@ def attached(scratch: Path, cgroup: Path) -> Iterator[None]:
             redirect = libbpf.program_fd(libbpf.object_find_program(handle, b"redirect"))
             remember = libbpf.program_fd(libbpf.object_find_program(handle, b"remember"))
             libbpf.prog_attach(redirect, sockets, libbpf.BPF_SK_MSG_VERDICT, 0)
+            if one_queue:
+                verdict = libbpf.program_fd(libbpf.object_find_program(handle, b"one_queue"))
+                libbpf.prog_attach(verdict, sockets, libbpf.BPF_SK_SKB_VERDICT, 0)
             scope = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
             stack.callback(os.close, scope)
             stack.callback(os.close, libbpf.link_create(remember, scope, libbpf.BPF_CGROUP_SOCK_OPS, None))

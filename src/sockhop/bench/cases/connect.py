@@ -17,9 +17,9 @@ CASES = [
         name=f"connect-{exchanges}",
         title=title,
         group="short connections",
-        arms=("tcp", "hop", "auto"),
+        arms=("tcp", "hop", "auto", "redirect"),
         sample=sample(exchanges),
-        ratios=[Ratio("auto", "tcp", NEVER_SLOWER), Ratio("hop", "tcp")],
+        ratios=[Ratio("auto", "tcp", NEVER_SLOWER), Ratio("hop", "tcp"), Ratio("redirect", "tcp")],
         quick=exchanges == 1,
         rounds=1.5,
     )
