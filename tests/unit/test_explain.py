@@ -155,7 +155,7 @@ def test_a_rule() -> None:
 
 
 @pytest.mark.parametrize("flags", [PLAIN, IN])
-@pytest.mark.parametrize("reason", sorted(set(Reason) - LOSING))
+@pytest.mark.parametrize("reason", sorted(set(Reason) - LOSING - {Reason.MAY_SPLICE}))
 def test_a_class_with_a_hazard(reason: Reason, flags: tuple[FlowFlag, ...]) -> None:
     there = {"allowed": "stack", "class_state": "stack", "class_reasons": (reason.name.lower(),)}
     verdict = explain(flow(flags, there), UP)
@@ -163,6 +163,17 @@ def test_a_class_with_a_hazard(reason: Reason, flags: tuple[FlowFlag, ...]) -> N
     assert verdict.text == f"takes the stack because {SERVER} {words.DOES[reason]}"
     assert "sockhop classes --forget --port 6379" in verdict.fix
     assert 'action = "always" and port = 6379 in /etc/sockhop/config.toml' in verdict.fix
+
+
+def test_a_program_that_may_splice() -> None:
+    """Learning anew would find the same: only its user knows."""
+    there = {"allowed": "stack", "class_state": "stack", "class_reasons": ("may_splice",)}
+    verdict = explain(flow(PLAIN, there), UP)
+    assert verdict.text == f"takes the stack because {SERVER} {words.DOES[Reason.MAY_SPLICE]}"
+    assert verdict.fix == (
+        'if no option of its configuration begins with splice-: a rule with action = "always" and port = 6379 '
+        "in /etc/sockhop/config.toml"
+    )
 
 
 def test_several_hazards() -> None:

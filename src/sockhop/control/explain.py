@@ -10,7 +10,8 @@ from sockhop.control.situation import Situation
 from sockhop.control.verdicts import HOPS, Verdict, stack, who
 from sockhop.kernel.abi import FlowFlag, Outcome, Reason
 
-_WOULD_LOSE = {reason.name.lower() for reason in Reason if reason >= Reason.SHORT_LIVED}
+_WOULD_LOSE = {reason.name.lower() for reason in (Reason.SHORT_LIVED, Reason.SMALL_WRITES)}
+_MAY_SPLICE = Reason.MAY_SPLICE.name.lower()
 _MAX_CLASSES = 8192  # maps.h
 
 _TRACKED = 1 << FlowFlag.TRACKED
@@ -136,10 +137,19 @@ def _class(ends: Ends, situation: Situation) -> Verdict | None:
         if end.allowed != "stack" or not end.class_reasons:
             continue
         hazards = tuple(reason for reason in end.class_reasons if reason not in _WOULD_LOSE)
+        if hazards == (_MAY_SPLICE,):
+            return stack("class", f"{who(end)} {words.does(hazards)}", _let_hop(end))
         if hazards:
             return stack("class", f"{who(end)} {words.does(hazards)}", _unlearn(end, "does this no longer"))
         return _would_lose(end, situation)
     return None
+
+
+def _let_hop(end: End) -> str:
+    return (
+        "if no option of its configuration begins with splice-: a rule with "
+        f'action = "always" and port = {end.server_port} in {words.CONFIG}'
+    )
 
 
 def _unlearn(end: End, what: str) -> str:

@@ -80,9 +80,9 @@ enum reason {
 	REASON_DISCARD,  /* MSG_TRUNC throws bytes away unread */
 	REASON_MEMORY_LIMIT,
 	REASON_BULK, /* blocking reads after writes that fill the send buffer */
-	/* From here on the class would lose, and may be looked at again. */
 	REASON_SHORT_LIVED,
 	REASON_SMALL_WRITES,
+	REASON_MAY_SPLICE, /* a program that is known to begin in the middle of a stream */
 	REASONS,
 };
 

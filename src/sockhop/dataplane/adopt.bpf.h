@@ -37,7 +37,7 @@ int sockhop_adopt(struct bpf_iter__tcp *ctx)
 	struct sock_common *common = ctx->sk_common;
 	int flags = BPF_SOCK_OPS_STATE_CB_FLAG | BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
 	struct tcp_sock *tcp;
-	struct seq_pair pair;
+	struct seq_pair key;
 	struct end *end;
 
 	tcp = common ? bpf_skc_to_tcp_sock(common) : NULL;
@@ -49,8 +49,8 @@ int sockhop_adopt(struct bpf_iter__tcp *ctx)
 	if (bpf_setsockopt(tcp, IPPROTO_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags)) ||
 	    !expect(tcp))
 		return 0;
-	pair = end->pair;
-	if (bpf_map_update_elem(&sockets, &pair, tcp, BPF_NOEXIST)) {
+	key = mirrored(end->pair);
+	if (bpf_map_update_elem(&sockets, &key, tcp, BPF_NOEXIST)) {
 		expect_no_more(tcp);
 		count_refusal(REFUSED_BUSY);
 		return 0;

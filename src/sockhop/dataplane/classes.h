@@ -6,8 +6,9 @@
 #include "account.h"
 #include "rules.h"
 
-/* What the kernel cannot do right in a sockmap; the other reasons are that it would be slower. */
-#define HAZARDS ((1u << REASON_SHORT_LIVED) - 1)
+/* That it would be slower; the other reasons are what the kernel cannot do right in a sockmap. */
+#define LOSSES (1u << REASON_SHORT_LIVED | 1u << REASON_SMALL_WRITES)
+#define HAZARDS (~LOSSES)
 /* A class that hops is judged again each time so many of its connections have closed, or so many messages
  * were sent: more than a few large answers of a service that is mostly asked for small ones. */
 #define JUDGED_CONNECTIONS 64

@@ -66,7 +66,7 @@ INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *e
 	__sync_fetch_and_add(&gauge.tracked, -1);
 	forget_seq(tcp, cookie);
 	if (is_disconnect(tcp, end) || !has_unread(tcp))
-		bpf_map_delete_elem(&sockets, &pair);
+		bpf_map_delete_elem(&sockets, &peer_pair);
 }
 
 /* A close with unread bytes is a reset (RFC 2525, 2.17), but tcp_close() looks for them only in
@@ -124,14 +124,14 @@ INLINE bool may_be_coming(struct end *end)
  * the peer has been quiet. */
 INLINE void half_closed(struct tcp_sock *tcp, struct end *end)
 {
-	struct seq_pair pair = end->pair;
+	struct seq_pair key = mirrored(end->pair);
 	struct file *file;
 
 	if (sock_of(tcp)->sk_shutdown != SEND_SHUTDOWN || has_unread(tcp))
 		return;
 	file = sock_of(tcp)->sk_socket->file;
 	if (is_blocking(file) && is_alone(file) && !may_be_coming(end))
-		bpf_map_delete_elem(&sockets, &pair);
+		bpf_map_delete_elem(&sockets, &key);
 }
 
 INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)

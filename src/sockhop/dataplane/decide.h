@@ -154,12 +154,11 @@ INLINE bool has_slots(struct end *end, struct tcp_sock *me, __u32 unread)
  * segments of them, and is faster. */
 INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
 {
-	__u64 peer_sent = 0;
+	__u64 peer_sent;
 
 	if (size >= config.burst_bytes || bitfield(me, nonagle))
 		return false;
-	bpf_probe_read_kernel(&peer_sent, sizeof(peer_sent),
-			      &((struct end *)(long)end->peer.end)->sent);
+	peer_sent = word_at(&((struct end *)(long)end->peer.end)->sent);
 	if (peer_sent != end->peer_sent) {
 		end->peer_sent = peer_sent;
 		end->streak = 0;
@@ -174,13 +173,8 @@ INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
  * is near its hard limit (__sk_mem_raise_allocated, tcp_memory_pressure). */
 INLINE bool is_memory_short(struct tcp_sock *peer, __u32 size)
 {
-	unsigned long pressure = 0;
-
-	if ((__s32)size <= sock_of(peer)->sk_forward_alloc)
-		return false;
-	/* Before 6.16 a pointer to a number, found in memory that is not trusted, is only a number to the verifier. */
-	bpf_probe_read_kernel(&pressure, sizeof(pressure), sock_of(peer)->__sk_common.skc_prot->memory_pressure);
-	return pressure;
+	return (__s32)size > sock_of(peer)->sk_forward_alloc &&
+	       word_at(sock_of(peer)->__sk_common.skc_prot->memory_pressure);
 }
 
 /* Whether what is sent leaves by itself. A rest held by a cork or by MSG_MORE would stay for a probe timer if the

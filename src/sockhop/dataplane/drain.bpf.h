@@ -58,7 +58,7 @@ SEC("iter/tcp")
 int sockhop_drain(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *common = ctx->sk_common;
-	struct seq_pair pair;
+	struct seq_pair key;
 	struct sk_psock *psock;
 	struct tcp_sock *tcp;
 	struct end *end;
@@ -72,13 +72,13 @@ int sockhop_drain(struct bpf_iter__tcp *ctx)
 	psock = psock_of(tcp);
 	if (!end || !psock || !is_done(tcp, end))
 		return 0;
-	pair = end->pair;
+	key = mirrored(end->pair);
 	/* The deletion fails where the psock is of somebody else's map. */
-	if (!is_idle(tcp, psock, end) || bpf_map_delete_elem(&sockets, &pair))
+	if (!is_idle(tcp, psock, end) || bpf_map_delete_elem(&sockets, &key))
 		return 0;
 	if (psock_of(tcp)) {
 		/* A reader took its reference in between: its psock is still there, so go back in. */
-		bpf_map_update_elem(&sockets, &pair, tcp, BPF_ANY);
+		bpf_map_update_elem(&sockets, &key, tcp, BPF_ANY);
 		return 0;
 	}
 	expect_no_more(tcp);

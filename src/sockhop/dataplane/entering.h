@@ -123,13 +123,13 @@ INLINE void is_in(void *ctx, struct tcp_sock *tcp, struct end *end)
 /* Puts the socket into the map. EBUSY: a program of somebody else's holds it (sock_map_link). */
 INLINE bool enter(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
-	struct seq_pair pair = end->pair;
+	struct seq_pair key = mirrored(end->pair);
 
 	if (!expect(tcp)) {
 		count_refusal(REFUSED_MAP_FULL);
 		return false;
 	}
-	if (bpf_sock_hash_update(ctx, &sockets, &pair, BPF_NOEXIST)) {
+	if (bpf_sock_hash_update(ctx, &sockets, &key, BPF_NOEXIST)) {
 		expect_no_more(tcp);
 		count_refusal(REFUSED_BUSY);
 		return false;

@@ -65,6 +65,17 @@ INLINE void hazards_of_handlers(struct task_struct *task, volatile __u32 *found)
 	note(found, HANDLES(handlers, 29), HAZARD(SIGNALS)); /* SIGIO */
 }
 
+/* HAProxy (option splice-auto) recv()s until a stream has filled its buffer a few times, and only then turns to
+ * splice(): that may be long after its class began to hop, and what has hopped by then would stay unread. No reads
+ * tell beforehand whether it will. */
+INLINE bool may_splice(void)
+{
+	char name[8] = {};
+
+	bpf_probe_read_kernel(name, sizeof(name), bpf_get_current_task_btf()->group_leader->comm);
+	return !__builtin_memcmp(name, "haproxy", sizeof(name));
+}
+
 /* Whether nobody but the calling thread can reach the socket: one thread, one reference to the file. */
 INLINE bool is_alone(struct file *file)
 {

@@ -79,6 +79,11 @@ typedef struct {
 	atomic_t refs;
 } refcount_t;
 
+/* Not for what it is: it begins with a number of 64 bits. See word_at(). */
+struct timespec64 {
+	__s64 tv_sec;
+};
+
 struct net {
 	__u64 net_cookie;
 };

@@ -87,7 +87,8 @@ struct {
 	__type(value, struct end);
 } ends SEC(".maps");
 
-/* The sockets that hop. max_entries is set at load to a little over config.capacity. */
+/* The sockets that hop, each by its peer's pair: who sends asks for its own. max_entries is set at load to a little
+ * over config.capacity. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
 	__uint(max_entries, 65536);

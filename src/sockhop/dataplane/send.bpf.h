@@ -31,6 +31,23 @@ INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock
 		end->on_stack = !is_crowded(outcome) || (is_small && !end->is_held);
 }
 
+/* Once a tick: options of the reader that were set after it went in, and who it is that sends. */
+static __attribute__((noinline)) int watch(struct end *end, struct tcp_sock *peer)
+{
+	struct class_key class;
+
+	if (!end)
+		return 0;
+	if (may_splice())
+		blame_all(&end->class, HAZARD(MAY_SPLICE));
+	if (cookie_of(peer) != end->peer.cookie)
+		return 0;
+	hazards_of_socket(peer, &end->peer_found);
+	if (end->peer_found && class_of_peer(end, &class))
+		blame_found(&end->peer_found, &class);
+	return 0;
+}
+
 INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, __u32 size)
 {
 	struct traffic *counter = counters();
@@ -40,27 +57,32 @@ INLINE void account(struct tcp_sock *me, struct end *end, enum outcome outcome, 
 		counter->bytes[outcome] += size;
 	}
 	end->sent++;
-	if (outcome == OUTCOME_HOP) {
-		end->hopped_messages++;
-		end->hopped_bytes += size;
-		end->on_stack = end->wait = end->is_behind = 0;
-	}
 	if (outcome != end->outcome) {
 		end->outcome = outcome;
 		trace(me, end, outcome == OUTCOME_HOP ? EVENT_HOP_ON : EVENT_TO_STACK);
 	}
 }
 
-/* Options of the reader that were set after it went in: looked at once a tick. */
-static __attribute__((noinline)) int watch_reader(struct end *end, struct tcp_sock *peer)
+INLINE void hopped(struct end *end, struct tcp_sock *me, __u32 size)
 {
-	struct class_key class;
+	end->hopped_messages++;
+	end->hopped_bytes += size;
+	end->on_stack = end->wait = end->is_behind = 0;
+	account(me, end, OUTCOME_HOP, size);
+}
 
-	if (!end || cookie_of(peer) != end->peer.cookie)
+/* Not inlined: the compiler would have each step of the way to a hop prepare for it. */
+static __attribute__((noinline)) int passed(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
+					    enum outcome outcome, __u32 size)
+{
+	if (!end || outcome >= OUTCOMES)
 		return 0;
-	hazards_of_socket(peer, &end->peer_found);
-	if (end->peer_found && class_of_peer(end, &class))
-		blame_found(&end->peer_found, &class);
+	if (outcome == OUTCOME_RCVLOWAT && !config.eager)
+		watch(end, peer);
+	take_the_stack(end, me, peer, outcome, size);
+	account(me, end, outcome, size);
+	if (outcome == OUTCOME_RECHECK && !config.eager) /* now and then */
+		tell_sent(end);
 	return 0;
 }
 
@@ -77,7 +99,6 @@ int sockhop_send(struct sk_msg_md *msg)
 	struct sk_msg *kern = bpf_cast_to_kern_ctx(msg);
 	struct bpf_sock *sk = msg->sk;
 	__u32 size = msg->size;
-	struct seq_pair peer_pair;
 	struct tcp_sock *me, *peer;
 	enum outcome outcome;
 	struct end *end;
@@ -92,23 +113,17 @@ int sockhop_send(struct sk_msg_md *msg)
 	me = read_only(struct tcp_sock, kern->sk);
 	peer = read_only(struct tcp_sock, end->peer.sock);
 	if (!config.eager && end->jiffies != (__u32)bpf_jiffies64())
-		watch_reader(end, peer);
+		watch(end, peer);
 	if (!config.eager && is_urgent(size))
 		blame_all(&end->class, HAZARD(OOB));
 	outcome = decide(end, me, peer, size);
-	if (outcome == OUTCOME_RCVLOWAT && !config.eager)
-		watch_reader(end, peer);
-	if (outcome == OUTCOME_HOP) {
-		peer_pair = mirrored(end->pair);
-		/* SK_DROP on a miss would be EACCES for the application. */
-		if (bpf_msg_redirect_hash(msg, &sockets, &peer_pair, BPF_F_INGRESS) != SK_PASS)
-			outcome = OUTCOME_REDIRECT_FAILED;
-	} else {
-		take_the_stack(end, me, peer, outcome, size);
-	}
-	account(me, end, outcome, size);
-	if (outcome == OUTCOME_RECHECK && !config.eager) /* now and then */
-		tell_sent(end);
+	/* SK_DROP on a miss would be EACCES for the application. */
+	if (outcome == OUTCOME_HOP && bpf_msg_redirect_hash(msg, &sockets, &end->pair, BPF_F_INGRESS) != SK_PASS)
+		outcome = OUTCOME_REDIRECT_FAILED;
+	if (outcome == OUTCOME_HOP)
+		hopped(end, me, size);
+	else
+		passed(end, me, peer, outcome, size);
 	return SK_PASS;
 }
 

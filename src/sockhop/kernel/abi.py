@@ -91,6 +91,7 @@ class Reason(IntEnum):
     BULK = 14
     SHORT_LIVED = 15
     SMALL_WRITES = 16
+    MAY_SPLICE = 17
 
 
 class FlowFlag(IntEnum):
