@@ -30,3 +30,11 @@ def auto(make_scope: Callable[..., Scope]) -> Scope:
 def eager(make_scope: Callable[..., Scope]) -> Scope:
     """A scope in which hops break what they can break."""
     return make_scope(mode="eager")
+
+
+@pytest.fixture
+def scope(make_scope: Callable[..., Scope]) -> Scope:
+    """A scope in auto mode, with this process inside."""
+    made = make_scope(mode="auto")
+    made.enter()
+    return made

@@ -56,12 +56,11 @@ INLINE void blame_found(__u32 *where, struct class_key *class)
 	blame_all(class, found);
 }
 
+/* A read and the close of a socket may both find that it is enough, on two CPUs: only one of them counts. */
 INLINE void observe_no_more(struct end *end)
 {
-	if (!end->observed)
-		return;
-	end->observed = 0;
-	__sync_fetch_and_add(&gauge.observed, -1);
+	if (__sync_val_compare_and_swap(&end->observed, 1, 0) == 1)
+		__sync_fetch_and_add(&gauge.observed, -1);
 }
 
 INLINE void add(struct class_key *key, struct class_info *class, __u32 reads, __u32 writes, __u32 bursts)
@@ -112,6 +111,16 @@ static __attribute__((noinline)) int tell_sent(struct end *end)
 	return 0;
 }
 
+/* TCP may be done with a connection before its last bytes are read (tcp_fin, TIME_WAIT). How that will be, nobody
+ * sees: such a connection is no evidence. */
+INLINE bool is_seen_whole(struct end *end, struct tcp_sock *tcp)
+{
+	__u32 end_of_stream = sock_of(tcp)->sk_shutdown & RCV_SHUTDOWN ? 1 : 0;
+
+	return !end->observed || !sock_of(tcp)->sk_receive_queue.qlen ||
+	       tcp->rcv_nxt - tcp->copied_seq == end_of_stream;
+}
+
 /* A class that no longer learns needs to hear no more. */
 static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock *tcp, __u32 is_over)
 {
@@ -125,7 +134,7 @@ static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock
 	if (class) {
 		hazards_of_socket(tcp, &end->found);
 		blame_found(&end->found, &key);
-		if (is_over) {
+		if (is_over && is_seen_whole(end, tcp)) {
 			__sync_fetch_and_add(&class->connections, 1);
 			__sync_fetch_and_add(&class->recent_connections, 1);
 		}

@@ -1,0 +1,279 @@
+"""What an application does that hops cannot do is seen in time, and is the reason why its class never hops."""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from tests.auto.talk import PROMPT, Connection, Service, receive, spliced
+from tests.conformance.waiting import asleep_in
+from tests.conftest import Scope
+from tests.waiting import until
+
+SO_TIMESTAMPNS, SO_ZEROCOPY, SO_PEEK_OFF, MSG_ZEROCOPY = 35, 60, 42, 0x4000000
+
+
+def waitall(connection: Connection) -> None:
+    message = connection.send(connection.client, 10)
+    connection.server.setblocking(True)
+    assert connection.server.recv(10, socket.MSG_WAITALL) == message
+    connection.server.setblocking(False)
+
+
+def urgent(connection: Connection) -> None:
+    connection.client.send(b"!", socket.MSG_OOB)
+    select.select([], [], [connection.server], PROMPT)
+    assert connection.server.recv(1, socket.MSG_OOB) == b"!"
+
+
+def inline(connection: Connection) -> None:
+    connection.server.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+
+
+def low_water(connection: Connection) -> None:
+    connection.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 5)
+
+
+def time_stamps(connection: Connection) -> None:
+    connection.server.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+
+def peek_offset(connection: Connection) -> None:
+    connection.server.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, 0)
+
+
+def discards(connection: Connection) -> None:
+    connection.send(connection.client, 10)
+    receive_flag = connection.server.recv(10, socket.MSG_TRUNC)
+    assert len(receive_flag) == 10
+
+
+def splices(connection: Connection) -> None:
+    message = connection.send(connection.client, 10)
+    assert spliced(connection.server, 10) == message
+
+
+def reads_with_a_handler(connection: Connection) -> None:
+    before = signal.signal(signal.SIGALRM, lambda *_: None)
+    try:
+        blocking_read(connection)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+
+
+def reads_among_threads(connection: Connection) -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        blocking_read(connection)
+    finally:
+        over.set()
+        thread.join()
+
+
+def blocking_read(connection: Connection) -> None:
+    message = connection.send(connection.client, 10)
+    connection.server.setblocking(True)
+    assert connection.server.recv(10) == message
+    connection.server.setblocking(False)
+
+
+def interrupted(connection: Connection) -> None:
+    """The handler's exception ends a read that is blocked in the kernel."""
+
+    def handler(*_: object) -> None:
+        raise InterruptedError
+
+    before = signal.signal(signal.SIGPROF, handler)
+    connection.server.setblocking(True)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    sender = threading.Timer(0.05, lambda: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGPROF))
+    sender.start()
+    try:
+        with pytest.raises(InterruptedError):
+            connection.server.recv(10)
+    finally:
+        sender.join()
+        signal.signal(signal.SIGPROF, before)
+        connection.server.setblocking(False)
+
+
+def low_water_for_one_read(connection: Connection) -> None:
+    low_water(connection)
+    message = connection.send(connection.client, 10)
+    assert receive(connection.server, 10) == message
+    connection.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+
+
+def shared_with_a_process(connection: Connection) -> None:
+    child = os.fork()
+    if not child:
+        signal.pause()
+    try:
+        blocking_read(connection)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def leaves_urgent_bytes(connection: Connection) -> None:
+    """To be read inline, or never."""
+    connection.client.send(b"!", socket.MSG_OOB)
+
+
+def zero_copy(connection: Connection) -> None:
+    connection.server.setsockopt(socket.SOL_SOCKET, SO_ZEROCOPY, 1)
+    connection.server.send(b"z" * 10, MSG_ZEROCOPY)
+    assert receive(connection.client, 10) == b"z" * 10
+    connection.server.recvmsg(1, 100, socket.MSG_ERRQUEUE)
+
+
+HAZARDS = [
+    (waitall, "waitall"),
+    (urgent, "oob"),
+    (inline, "oob"),
+    (low_water, "rcvlowat"),
+    (time_stamps, "timestamps"),
+    (peek_offset, "peek_offset"),
+    (discards, "discard"),
+    (splices, "splice"),
+    (reads_with_a_handler, "signals"),
+    (reads_among_threads, "threads"),
+    (interrupted, "interrupted"),
+    (low_water_for_one_read, "rcvlowat"),
+    (shared_with_a_process, "threads"),
+    (leaves_urgent_bytes, "oob"),
+    (zero_copy, "zerocopy"),
+    (zero_copy, "errqueue"),
+]
+
+
+@pytest.mark.parametrize(("hazard", "reason"), HAZARDS, ids=[f"{act.__name__}-{why}" for act, why in HAZARDS])
+def test_what_hops_cannot_do_keeps_the_class_on_the_stack(
+    scope: Scope, hazard: Callable[[Connection], None], reason: str
+) -> None:
+    """From the first time, however the rest of the connections go on."""
+    service = Service(scope)
+    with service.connection() as connection:
+        connection.talk(3)
+        hazard(connection)
+    assert reason in service.known("server").reasons
+    assert service.known("server").state == "stack"
+    for _ in range(3):
+        with service.connection() as connection:
+            connection.talk(30)
+    status = scope.hops.status()
+    assert (status.hop.messages, status.sockets.tracked) == (0, 0)
+
+
+BLOCKING = """
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+for sender, receiver in 100 * [(client, server), (server, client)]:
+    sender.send(b"x")
+    assert receiver.recv(1) == b"x"
+"""
+
+
+def test_a_blocking_reader_alone_may_hop(scope: Scope) -> None:
+    """In a process of its own: this one has a handler for SIGALRM, and so would not."""
+    scope.run([sys.executable, "-c", BLOCKING], check=True, timeout=10)
+    assert [(known.state, known.reasons) for known in scope.hops.classes()] == [("hopping", ())] * 2
+
+
+BULK = """
+import os, socket
+listener = socket.create_server(("127.0.0.1", 0))
+if not os.fork():
+    server, _ = listener.accept()
+    while True:
+        left = 3 << 20
+        while left:
+            part = len(server.recv(left))
+            if not part:
+                os._exit(0)
+            left -= part
+        server.sendall(b"y")
+client = socket.create_connection(listener.getsockname())
+listener.close()
+for _ in range(20):
+    client.sendall(bytes(3 << 20))
+    assert client.recv(1) == b"y"
+"""
+
+
+def test_a_blocking_reader_that_sends_in_bulk(scope: Scope) -> None:
+    """It waits for its send buffer, and in the map an acknowledgement might then wake it in recv()."""
+    scope.run([sys.executable, "-c", BULK], check=True, timeout=30)
+    known = {one.role: one.reasons for one in scope.hops.classes()}
+    assert known == {"client": ("bulk",), "server": ()}
+
+
+RESET = """
+import os, socket, struct
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+if not os.fork():
+    server.close()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    os.read(0, 1)
+    os._exit(0)
+client.close()
+print("ready", flush=True)
+try:
+    server.recv(1)
+except ConnectionResetError:
+    print("reset")
+"""
+
+
+def test_a_blocking_reader_that_is_reset(scope: Scope) -> None:
+    """In the map it would see EAGAIN."""
+    with scope.popen([sys.executable, "-c", RESET], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stdin is not None
+        assert reader.stdout.readline() == b"ready\n"
+        until(lambda: asleep_in("recvfrom", reader.pid), "the reader sleeps")
+        reader.stdin.close()
+        assert reader.stdout.read() == b"reset\n"
+    (server,) = (known for known in scope.hops.classes() if known.role == "server")
+    assert "interrupted" in server.reasons
+
+
+def test_a_reader_that_is_killed_is_not_to_blame(scope: Scope) -> None:
+    """Nobody sees what its last read gave."""
+    script = BLOCKING + 'print("ready", flush=True)\nserver.recv(1)\n'
+    with scope.popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == b"ready\n"
+        until(lambda: asleep_in("recvfrom", reader.pid), "the reader sleeps")
+        reader.kill()
+    assert [known.reasons for known in scope.hops.classes()] == [(), ()]
+
+
+def test_a_thousand_cold_starts(scope: Scope) -> None:
+    """A class that splices, or waits for all, within its first reads never hops."""
+    ports = set()
+    for number in range(1000):
+        service = Service(scope)
+        for _ in range(1 + number % 3):
+            with service.connection() as connection:
+                connection.talk(number % 7)
+                (waitall if number % 2 else splices)(connection)
+                connection.talk(number % 5)
+        ports.add(service.port)
+        service.listener.close()
+    states = {known.port: known.state for known in scope.hops.classes() if known.role == "server"}
+    assert states == dict.fromkeys(ports, "stack")
+    status = scope.hops.status()
+    assert (status.hop.messages, status.stack.messages) == (0, 0)
