@@ -17,9 +17,9 @@ CASES = [
         name=f"connect-{exchanges}",
         title=title,
         group="short connections",
-        arms=("tcp", "hop", "auto", "redirect"),
+        arms=("tcp", "hop", "auto"),
         sample=sample(exchanges),
-        ratios=[Ratio("auto", "tcp", NEVER_SLOWER), Ratio("hop", "tcp"), Ratio("redirect", "tcp")],
+        ratios=[Ratio("auto", "tcp", NEVER_SLOWER), Ratio("hop", "tcp")],
         quick=exchanges == 1,
         rounds=1.5,
     )

@@ -29,14 +29,17 @@ def case(size: str, delay: str, cpus: str) -> Comparison:
         ratios += [
             Ratio("hop", "unix", Wanted(1.05)),
             Ratio("hop", "redirect", Wanted(0.98)),
-            Ratio("hop", "ordered", Wanted(0.98)),
             Ratio("redirect", "tcp"),  # as far as sockmap can go on this machine
         ]
+    arms = ("tcp", "hop", "redirect", "unix") if full else ("tcp", "hop")
+    if full and size not in QUICK:  # which have no time for it
+        arms = (*arms, "ordered")
+        ratios.append(Ratio("hop", "ordered", Wanted(0.98)))
     return Comparison(
         name=f"rr-{size}-{delay}-{cpus}",
         title=f"request/response {sizes.words(size)}, {delay}, {IN_WORDS[cpus]}",
         group="request/response",
-        arms=("tcp", "hop", "redirect", "ordered", "unix") if full else ("tcp", "hop"),
+        arms=arms,
         sample=sample(size, delay, cpus),
         ratios=ratios,
         size=sizes.count(size),
