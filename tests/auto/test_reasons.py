@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -259,6 +260,30 @@ def test_a_reader_that_is_killed_is_not_to_blame(scope: Scope) -> None:
         until(lambda: asleep_in("recvfrom", reader.pid), "the reader sleeps")
         reader.kill()
     assert [known.reasons for known in scope.hops.classes()] == [(), ()]
+
+
+@pytest.fixture
+def memory_group() -> Iterator[Path]:
+    """A memory cgroup of version 1 with a limit of TCP memory, far away."""
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    roots = [Path(mount[1]) for mount in mounts if mount[2] == "cgroup" and "memory" in mount[3].split(",")]
+    if not roots:
+        pytest.skip("no memory cgroup of version 1: nobody can set such a limit here")
+    group = roots[0] / f"sockhop-test-{os.getpid()}"
+    group.mkdir()
+    (group / "memory.kmem.tcp.limit_in_bytes").write_text("1G")
+    try:
+        yield group
+    finally:
+        group.rmdir()
+
+
+def test_a_limit_of_tcp_memory(scope: Scope, memory_group: Path) -> None:
+    """Near it a hop would give ENOMEM where TCP waits."""
+    enter = f'import os\nopen("{memory_group}/cgroup.procs", "w").write(str(os.getpid()))\n'
+    scope.run([sys.executable, "-c", enter + 3 * BLOCKING], check=True, timeout=PROMPT)
+    assert [known.reasons for known in scope.hops.classes()] == 6 * [("memory_limit",)]
+    assert scope.hops.status().hop.messages == 0
 
 
 def test_a_thousand_cold_starts(scope: Scope) -> None:
