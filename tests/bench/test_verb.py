@@ -86,6 +86,7 @@ def test_a_loss_is_one_that_shows_twice(sandbox: Sandbox, scratch: dict[str, Any
 def test_on_a_terminal_there_is_a_bar_that_is_drawn_between_cases_only(
     sandbox: Sandbox, scratch: dict[str, Any]
 ) -> None:
+    scratch["env"]["TERM"] = "xterm"
     master, slave = pty.openpty()
     with os.fdopen(master, "rb", buffering=0) as terminal, os.fdopen(slave, "wb", buffering=0) as screen:
         bench = sandbox.popen(SOCKHOP, "bench", "--quick", "--only", "veth-rr-*", stderr=screen, **scratch)

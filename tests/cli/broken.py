@@ -26,7 +26,7 @@ BROKEN: dict[str, list[Change]] = {
         (
             "dataplane/closing.h",
             "look_after_peer(ctx, tcp, end);\n\t\tbreak;",
-            "{ struct seq_pair pair = end->pair; bpf_map_delete_elem(&sockets, &pair); } break;",
+            "{ struct seq_pair key = mirrored(end->pair); bpf_map_delete_elem(&sockets, &key); } break;",
         )
     ],
     "reset": [

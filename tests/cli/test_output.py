@@ -49,21 +49,29 @@ def test_json_is_one_document(sandbox: Sandbox) -> None:
         assert json.loads(done.stdout)["schema"] == 1
 
 
+@pytest.mark.parametrize("buffered", [True, False])
 @pytest.mark.parametrize("verb", ["check", "check --json", "status", "status --json", "--help"])
-def test_a_reader_that_has_gone_is_no_error_of_ours(sandbox: Sandbox, verb: str) -> None:
+def test_a_reader_that_has_gone_is_no_error_of_ours(sandbox: Sandbox, verb: str, buffered: bool) -> None:
     sandbox.ok("up", "--all")
     reader, writer = os.pipe()
     os.close(reader)
-    with os.fdopen(writer, "wb", buffering=0) as pipe, sandbox.popen(SOCKHOP, *verb.split(), stdout=pipe) as done:
+    environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
+    command = (SOCKHOP, *verb.split())
+    with (
+        os.fdopen(writer, "wb", buffering=0) as pipe,
+        sandbox.popen(*command, stdout=pipe, env=environment) as done,
+    ):
         _, err = done.communicate(timeout=20)
     assert done.returncode == 1
     assert err in ("", "sockhop: this machine can hop\n")
 
 
+@pytest.mark.parametrize("buffered", [True, False])
 @pytest.mark.parametrize("verb", ["check", "status", "status --json"])
-def test_a_full_disk_is_said(sandbox: Sandbox, verb: str) -> None:
+def test_a_full_disk_is_said(sandbox: Sandbox, verb: str, buffered: bool) -> None:
     sandbox.ok("up", "--all")
-    done = sandbox.run("sh", "-c", f'"$1" {verb} >/dev/full', "sh", SOCKHOP)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
+    done = sandbox.run("sh", "-c", f'"$1" {verb} >/dev/full', "sh", SOCKHOP, env=environment)
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr

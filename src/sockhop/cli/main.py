@@ -55,6 +55,7 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     try:
         code = sockhop.main(standalone_mode=False)
+        sys.stdout.flush()  # at the interpreter's own exit it would be too late to say what went wrong
     except click.exceptions.Abort:
         output.message("interrupted")
         code = 130
@@ -65,9 +66,10 @@ def main() -> None:
         output.message(str(error))
         code = exits.code_of(error)
     except BrokenPipeError:
+        output.give_up()
         code = exits.FAILED
-        sys.stderr.close()
     except OSError as error:
+        output.give_up()
         output.message(f"a system call failed in a way that sockhop does not know: {error}")
         code = exits.FAILED
     sys.exit(code or exits.OK)
