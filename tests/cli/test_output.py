@@ -56,10 +56,9 @@ def test_a_reader_that_has_gone_is_no_error_of_ours(sandbox: Sandbox, verb: str,
     reader, writer = os.pipe()
     os.close(reader)
     environment = {**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"}
-    command = (SOCKHOP, *verb.split())
     with (
         os.fdopen(writer, "wb", buffering=0) as pipe,
-        sandbox.popen(*command, stdout=pipe, env=environment) as done,
+        sandbox.popen(SOCKHOP, *verb.split(), stdout=pipe, env=environment) as done,
     ):
         _, err = done.communicate(timeout=20)
     assert done.returncode == 1
