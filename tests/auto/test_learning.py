@@ -1,14 +1,16 @@
 """A class is watched first; then it hops, or not, by what its connections were worth."""
 
-import functools
 import socket
 import struct
+import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from tests.auto.talk import Service, receive
+from tests.auto.talk import Connection, Service, receive
 from tests.conformance.observing import fill
+from tests.conformance.waiting import asleep_in
 from tests.conftest import Scope
 from tests.waiting import until
 
@@ -141,22 +143,49 @@ def test_linger_reset_of_an_observed_connection(scope: Scope) -> None:
     assert service.known("server").connections == 3
 
 
+def half_closed(connection: Connection, messages: int, answers: int) -> None:
+    """The client sends its messages and its end; TCP is done with it when the answer and the server's end come."""
+    client, server = connection.client, connection.server
+    for _ in range(messages):
+        connection.send(client, 10)
+    receive(server, 10 * messages)
+    client.shutdown(socket.SHUT_WR)
+    for _ in range(answers):
+        connection.send(server, 1)
+    server.close()
+    # TIME_WAIT has a socket of its own.
+    until(lambda: client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == bytes([TCP_CLOSE]), "it is closed")
+
+
 def test_reads_after_the_close_are_no_evidence(scope: Scope) -> None:
     """TCP may be done with a connection before its last bytes are read, and nobody sees how they are."""
     service = Service(scope)
-
-    def is_closed(end: socket.socket) -> bool:
-        return end.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == bytes([TCP_CLOSE])
-
     for _ in range(5):
         with service.connection() as connection:
-            for _ in range(10):
-                connection.send(connection.client, 10)
-            receive(connection.server, 100)
-            connection.client.shutdown(socket.SHUT_WR)
-            message = connection.send(connection.server, 20)
-            connection.server.close()
-            until(functools.partial(is_closed, connection.client), "TIME_WAIT, which has a socket of its own")
-            assert connection.client.recv(20) == message
+            half_closed(connection, messages=10, answers=20)
+            assert len(connection.client.recv(100)) == 20
     assert (service.known("client").state, service.known("client").connections) == ("learning", 0)
     assert service.known("server").connections > 0
+
+
+def test_nor_is_a_reader_who_sleeps_until_the_end(scope: Scope) -> None:
+    service = Service(scope)
+    for _ in range(5):
+        with service.connection() as connection:
+            connection.client.setblocking(True)
+            reader = threading.Thread(target=connection.client.recv, args=(1,))
+            reader.start()
+            assert reader.native_id
+            until(partial(asleep_in, "recvfrom", reader.native_id), "the reader sleeps")
+            half_closed(connection, messages=10, answers=0)
+            reader.join()
+    assert (service.known("client").state, service.known("client").connections) == ("learning", 0)
+
+
+def test_what_is_no_evidence_of_reads_still_is_of_short_lives(scope: Scope) -> None:
+    """Or such a class would be watched for ever."""
+    service = Service(scope)
+    for _ in range(64):
+        with service.connection() as connection:
+            half_closed(connection, messages=1, answers=10)
+    assert (service.known("client").state, service.known("client").reasons) == ("stack", ("short_lived",))

@@ -262,17 +262,59 @@ def test_a_reader_that_is_killed_is_not_to_blame(scope: Scope) -> None:
     assert [known.reasons for known in scope.hops.classes()] == [(), ()]
 
 
+NAMED = """
+import socket, sys
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen()
+socket.create_connection(listener.getsockname())
+"""
+
+
+def test_haproxy_where_another_program_has_hopped(scope: Scope, tmp_path: Path) -> None:
+    """Before its first byte: it might read that by splice(). A process is called as its program's file is."""
+    service = Service(scope)
+    service.learn()
+    service.listener.close()
+    program = tmp_path / "haproxy"
+    program.symlink_to("/usr/bin/python3")
+    scope.run([program, "-c", NAMED, service.port], check=True, timeout=PROMPT)
+    for role in ("client", "server"):
+        assert (service.known(role).state, service.known(role).reasons) == ("stack", ("may_splice",))
+
+
+def test_a_server_that_is_not_there_yet(scope: Scope) -> None:
+    """With TCP_DEFER_ACCEPT there is none until its client has sent something, which says nothing against it."""
+    service = Service(scope)
+    service.learn()
+    service.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
+    with socket.create_connection(service.listener.getsockname()) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(10):
+            client.send(b"x")
+        server, _ = service.listener.accept()
+        with server:
+            receive(server, 10)
+            for _ in range(10):
+                client.send(b"x")
+            receive(server, 10)
+    for role in ("client", "server"):
+        assert (service.known(role).state, service.known(role).reasons) == ("hopping", ())
+
+
 @pytest.fixture
 def memory_group() -> Iterator[Path]:
     """A memory cgroup of version 1 with a limit of TCP memory, far away."""
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     roots = [Path(mount[1]) for mount in mounts if mount[2] == "cgroup" and "memory" in mount[3].split(",")]
-    if not roots:
+    limit = "memory.kmem.tcp.limit_in_bytes"
+    if not roots or not (roots[0] / limit).exists():
         pytest.skip("no memory cgroup of version 1: nobody can set such a limit here")
     group = roots[0] / f"sockhop-test-{os.getpid()}"
     group.mkdir()
-    (group / "memory.kmem.tcp.limit_in_bytes").write_text("1G")
     try:
+        (group / limit).write_text("1G")
         yield group
     finally:
         group.rmdir()

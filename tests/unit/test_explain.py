@@ -165,14 +165,20 @@ def test_a_class_with_a_hazard(reason: Reason, flags: tuple[FlowFlag, ...]) -> N
     assert 'action = "always" and port = 6379 in /etc/sockhop/config.toml' in verdict.fix
 
 
-def test_a_program_that_may_splice() -> None:
-    """Learning anew would find the same: only its user knows."""
-    there = {"allowed": "stack", "class_state": "stack", "class_reasons": ("may_splice",)}
+@pytest.mark.parametrize("reasons", [("may_splice",), ("splice", "may_splice"), ("may_splice", "small_writes")])
+def test_a_program_that_may_splice(reasons: tuple[str, ...]) -> None:
+    """Learning anew would find the same: only its user knows, and knows nothing of other programs."""
+    there = {
+        "allowed": "stack",
+        "class_state": "stack",
+        "class_reasons": reasons,
+        "cgroup_path": "/sys/fs/cgroup/proxy",
+    }
     verdict = explain(flow(PLAIN, there), UP)
-    assert verdict.text == f"takes the stack because {SERVER} {words.DOES[Reason.MAY_SPLICE]}"
+    assert words.DOES[Reason.MAY_SPLICE] in verdict.text
     assert verdict.fix == (
-        'if no option of its configuration begins with splice-: a rule with action = "always" and port = 6379 '
-        "in /etc/sockhop/config.toml"
+        'if no option of its configuration begins with "splice-": a rule with action = "always", '
+        'cgroup = "/sys/fs/cgroup/proxy" and port = 6379 in /etc/sockhop/config.toml'
     )
 
 

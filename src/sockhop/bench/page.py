@@ -22,7 +22,7 @@ ARMS = {
     "auto": "sockhop's default, which learns first",
     "unix": "a Unix socket",
     "redirect": "sockmap without any care: the mechanism's own floor, and not something to run",
-    "ordered": "the same with one queue for both ways, which is what keeping the order takes",
+    "ordered": "the same with one queue for both ways, without which no order can be kept",
 }
 
 

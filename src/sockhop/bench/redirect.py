@@ -13,7 +13,7 @@ from sockhop.kernel import libbpf
 
 @contextlib.contextmanager
 def attached(scratch: Path, cgroup: Path, *, one_queue: bool) -> Iterator[None]:
-    """Sockets made in ``cgroup`` are redirected meanwhile, with ``one_queue`` in order. Compiled once a run.
+    """Sockets made in ``cgroup`` are redirected meanwhile, ``one_queue`` as sockhop has it. Compiled once a run.
 
     Raises Failed.
     """

@@ -55,7 +55,7 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     try:
         code = sockhop.main(standalone_mode=False)
-        sys.stdout.flush()  # at the interpreter's own exit it would be too late to say what went wrong
+        output.finish()
     except click.exceptions.Abort:
         output.message("interrupted")
         code = 130

@@ -137,7 +137,7 @@ def _class(ends: Ends, situation: Situation) -> Verdict | None:
         if end.allowed != "stack" or not end.class_reasons:
             continue
         hazards = tuple(reason for reason in end.class_reasons if reason not in _WOULD_LOSE)
-        if hazards == (_MAY_SPLICE,):
+        if _MAY_SPLICE in hazards:
             return stack("class", f"{who(end)} {words.does(hazards)}", _let_hop(end))
         if hazards:
             return stack("class", f"{who(end)} {words.does(hazards)}", _unlearn(end, "does this no longer"))
@@ -146,9 +146,10 @@ def _class(ends: Ends, situation: Situation) -> Verdict | None:
 
 
 def _let_hop(end: End) -> str:
+    where = f'cgroup = "{end.cgroup_path}"' if end.cgroup_path else "the cgroup or unit that it runs in"
     return (
-        "if no option of its configuration begins with splice-: a rule with "
-        f'action = "always" and port = {end.server_port} in {words.CONFIG}'
+        'if no option of its configuration begins with "splice-": a rule with action = "always", '
+        f"{where} and port = {end.server_port} in {words.CONFIG}"
     )
 
 

@@ -55,7 +55,7 @@ class Settings:
     :param burst_messages: sends in a row without an answer that make a burst, on sockets with Nagle on.
     :param burst_bytes: only writes smaller than this make a burst; a stream of larger ones waits for its reader.
     :param mode: ``auto``: a service hops when it was learned that it can, and gains; ``eager``: all hop at once.
-    :param learn_connections: a class is judged by so many closed connections,
+    :param learn_connections: a class is judged by so many connections that were read to their end and closed,
     :param learn_reads: or by so many reads, whichever comes first.
     :param least_messages: connections that carry fewer messages, both ways together, are not worth taking in.
     :param review_seconds: a class that would lose by hops is looked at again this often.

@@ -97,7 +97,7 @@ struct class_key {
 /* What was learned about a class. All counters are since `since_ns`. */
 struct class_info {
 	__u64 since_ns;    /* CLOCK_MONOTONIC: when this state began */
-	__u64 connections; /* that have closed, and were seen whole */
+	__u64 connections; /* that have closed, and are evidence: see is_evidence() */
 	__u64 reads;       /* that returned bytes */
 	__u64 read_bytes;
 	__u64 writes; /* of ends that learn: segments with data */

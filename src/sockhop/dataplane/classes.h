@@ -90,15 +90,20 @@ INLINE void judge_gain(struct class_key *key, struct class_info *class)
 /* Enough was seen, or enough more: decide. */
 INLINE void judge(struct class_key *key, struct class_info *class)
 {
+	bool is_known;
+
 	if (class->state == CLASS_HOPPING) {
 		if (!config.eager && (class->recent_connections >= JUDGED_CONNECTIONS ||
 				      class->recent_messages >= JUDGED_MESSAGES))
 			judge_gain(key, class);
 	} else if (class->state == CLASS_LEARNING) {
-		if (class->connections < config.learn_connections && class->reads < config.learn_reads)
+		is_known = class->connections >= config.learn_connections || class->reads >= config.learn_reads;
+		/* Connections that are no evidence of how they are read still are of how long they live. */
+		if (!is_known && class->recent_connections < JUDGED_CONNECTIONS)
 			return;
 		judge_gain(key, class);
-		turn(key, class, CLASS_LEARNING, CLASS_HOPPING);
+		if (is_known)
+			turn(key, class, CLASS_LEARNING, CLASS_HOPPING);
 	}
 }
 

@@ -18,6 +18,18 @@ INLINE void segment_leaves(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struc
 	look_after_peer(ctx, tcp, end);
 }
 
+/* Called by connect() and listen(), so that it is known who does it. A class that others have taught to hop must not
+ * wait for what this one reads: it may splice before. */
+INLINE void begins(struct tcp_sock *tcp, enum role role)
+{
+	struct class_key class;
+
+	if (config.eager || !may_splice())
+		return;
+	class = class_of(sock_of(tcp), role);
+	blame_all(&class, HAZARD(MAY_SPLICE));
+}
+
 INLINE struct end *end_of(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
@@ -33,6 +45,12 @@ int sockhop_connections(struct bpf_sock_ops *ctx)
 	struct end *end;
 
 	switch (ctx->op) {
+	case BPF_SOCK_OPS_TCP_LISTEN_CB:
+		begins(tcp, ROLE_SERVER);
+		break;
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		begins(tcp, ROLE_CLIENT);
+		break;
 	case BPF_SOCK_OPS_RWND_INIT:
 		syn_received(ctx);
 		break;

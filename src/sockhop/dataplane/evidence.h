@@ -111,14 +111,16 @@ static __attribute__((noinline)) int tell_sent(struct end *end)
 	return 0;
 }
 
-/* TCP may be done with a connection before its last bytes are read (tcp_fin, TIME_WAIT). How that will be, nobody
- * sees: such a connection is no evidence. */
-INLINE bool is_seen_whole(struct end *end, struct tcp_sock *tcp)
+/* TCP may be done with a connection while its reader sleeps, or before it has come for the last bytes (tcp_fin,
+ * TIME_WAIT). How these are read nobody sees, so what was not read before is no evidence, unless the application has
+ * closed the socket and can read no more. */
+INLINE bool is_evidence(struct end *end, struct tcp_sock *tcp)
 {
 	__u32 end_of_stream = sock_of(tcp)->sk_shutdown & RCV_SHUTDOWN ? 1 : 0;
 
-	return !end->observed || !sock_of(tcp)->sk_receive_queue.qlen ||
-	       tcp->rcv_nxt - tcp->copied_seq == end_of_stream;
+	if (!end->observed || !sock_of(tcp)->sk_socket)
+		return true;
+	return end->was_read && tcp->rcv_nxt - tcp->copied_seq <= end_of_stream;
 }
 
 /* A class that no longer learns needs to hear no more. */
@@ -134,10 +136,10 @@ static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock
 	if (class) {
 		hazards_of_socket(tcp, &end->found);
 		blame_found(&end->found, &key);
-		if (is_over && is_seen_whole(end, tcp)) {
-			__sync_fetch_and_add(&class->connections, 1);
+		if (is_over)
 			__sync_fetch_and_add(&class->recent_connections, 1);
-		}
+		if (is_over && is_evidence(end, tcp))
+			__sync_fetch_and_add(&class->connections, 1);
 		if (end->observed)
 			tell_observed(end, tcp, &key, class);
 	}

@@ -67,13 +67,15 @@ INLINE void hazards_of_handlers(struct task_struct *task, volatile __u32 *found)
 
 /* HAProxy (option splice-auto) recv()s until a stream has filled its buffer a few times, and only then turns to
  * splice(): that may be long after its class began to hop, and what has hopped by then would stay unread. No reads
- * tell beforehand whether it will. */
+ * tell beforehand whether it will. hapee-lb is its enterprise edition. */
 INLINE bool may_splice(void)
 {
-	char name[8] = {};
+	__u64 name[2] = {}, community, enterprise; /* padded with zeros, as comm is */
 
 	bpf_probe_read_kernel(name, sizeof(name), bpf_get_current_task_btf()->group_leader->comm);
-	return !__builtin_memcmp(name, "haproxy", sizeof(name));
+	__builtin_memcpy(&community, "haproxy", 8);
+	__builtin_memcpy(&enterprise, "hapee-lb", 8);
+	return name[0] == community || (name[0] == enterprise && !name[1]);
 }
 
 /* Whether nobody but the calling thread can reach the socket: one thread, one reference to the file. */

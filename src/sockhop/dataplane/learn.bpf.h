@@ -27,7 +27,10 @@ int sockhop_received(__u64 *ctx)
 	hazards_of_recv(flags, &end->found);
 	if (end->observed || flags & MSG_PEEK) /* SO_PEEK_OFF */
 		hazards_of_socket(tcp, &end->found);
-	note(&end->found, end->observed && may_splice(), HAZARD(MAY_SPLICE));
+	if (end->observed) {
+		end->was_read = 1;
+		note(&end->found, may_splice(), HAZARD(MAY_SPLICE));
+	}
 	if (end->observed && blocks) {
 		hazards_of_blocking(tcp, &end->found);
 		note(&end->found, is_after_bulk(end, tcp), HAZARD(BULK));

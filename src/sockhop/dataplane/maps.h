@@ -64,6 +64,7 @@ struct end {
 	__u32 found;         /* hazards, on their way to the class: see note() */
 	__u32 peer_found;    /* the same of the peer, on their way to its class */
 	__u32 reads;
+	__u32 was_read;      /* while it was observed, be it to find nothing */
 	__u64 read_bytes;
 	__u64 told_bytes;    /* of TCP's bytes_sent and data_segs_out, what the class has heard of */
 	__u32 told_segments;

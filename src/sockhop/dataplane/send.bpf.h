@@ -31,16 +31,12 @@ INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock
 		end->on_stack = !is_crowded(outcome) || (is_small && !end->is_held);
 }
 
-/* Once a tick: options of the reader that were set after it went in, and who it is that sends. */
-static __attribute__((noinline)) int watch(struct end *end, struct tcp_sock *peer)
+/* Options of the reader that were set after it went in. Looked at once a tick. */
+static __attribute__((noinline)) int watch_reader(struct end *end, struct tcp_sock *peer)
 {
 	struct class_key class;
 
-	if (!end)
-		return 0;
-	if (may_splice())
-		blame_all(&end->class, HAZARD(MAY_SPLICE));
-	if (cookie_of(peer) != end->peer.cookie)
+	if (!end || !end->peer.cookie || cookie_of(peer) != end->peer.cookie)
 		return 0;
 	hazards_of_socket(peer, &end->peer_found);
 	if (end->peer_found && class_of_peer(end, &class))
@@ -78,7 +74,7 @@ static __attribute__((noinline)) int passed(struct end *end, struct tcp_sock *me
 	if (!end || outcome >= OUTCOMES)
 		return 0;
 	if (outcome == OUTCOME_RCVLOWAT && !config.eager)
-		watch(end, peer);
+		watch_reader(end, peer);
 	take_the_stack(end, me, peer, outcome, size);
 	account(me, end, outcome, size);
 	if (outcome == OUTCOME_RECHECK && !config.eager) /* now and then */
@@ -112,8 +108,8 @@ int sockhop_send(struct sk_msg_md *msg)
 		find_peer(end);
 	me = read_only(struct tcp_sock, kern->sk);
 	peer = read_only(struct tcp_sock, end->peer.sock);
-	if (!config.eager && end->jiffies != (__u32)bpf_jiffies64())
-		watch(end, peer);
+	if (!config.eager && !end->kept && end->jiffies != (__u32)bpf_jiffies64())
+		watch_reader(end, peer);
 	if (!config.eager && is_urgent(size))
 		blame_all(&end->class, HAZARD(OOB));
 	outcome = decide(end, me, peer, size);

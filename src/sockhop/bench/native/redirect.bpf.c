@@ -2,8 +2,8 @@
 /* The reference: the well-known "redirect everything" recipe, as fast as sockmap gets.
  *
  * Every established socket of the cgroup goes into a sockhash under its own addresses and ports; every
- * message goes to the socket under the reversed ones. No verdict program, no order, no bounds: it
- * corrupts, hangs and floods, and is here only to be measured against. */
+ * message goes to the socket under the reversed ones. No order, no bounds: it corrupts, hangs and floods,
+ * and is here only to be measured against. */
 #include "../../dataplane/bpf.h"
 
 #define AF_INET 2
@@ -64,8 +64,8 @@ int redirect(struct sk_msg_md *msg)
 	return SK_PASS;
 }
 
-/* One queue for both ways, which is what it takes to keep the order: the kernel then reads with another function
- * (tcp_bpf_recvmsg_parser), and that has a price of its own. */
+/* Where it is wanted: one queue for both ways, without which no order can be kept. The kernel then reads with another
+ * function (tcp_bpf_recvmsg_parser), and that has a price of its own. */
 SEC("sk_skb")
 int one_queue(struct __sk_buff *skb __attribute__((unused)))
 {
