@@ -53,7 +53,8 @@ class Settings:
     :param receive_buffer: ``SO_RCVBUF`` in bytes of a socket for which nobody has set one; hops may fill it twice.
     :param queue_messages: unread messages that hops may leave on a socket; each costs the kernel about 1 KB.
     :param burst_messages: sends in a row without an answer that make a burst, on sockets with Nagle on.
-    :param burst_bytes: only writes smaller than this make a burst; a stream of larger ones waits for its reader.
+    :param burst_bytes: only writes smaller than this make a burst; a stream of larger ones (without Nagle, of half
+        this size) waits for its reader.
     :param mode: ``auto``: a service hops when it was learned that it can, and gains; ``eager``: all hop at once.
     :param learn_connections: a class is judged by so many connections that were read to their end and closed,
     :param learn_reads: or by so many reads, whichever comes first.

@@ -9,6 +9,9 @@
 /* What TCP promises where the peer hops: two segments of the loopback device. See set_window(). */
 #define SMALL_WINDOW 131072
 
+/* A rest of the window of less is shut for messages that are larger. See is_shut(). */
+#define SMALL_REST 8192
+
 /* Of two ends one was there first: it learns where the other is when it first needs to. */
 INLINE void find_peer(struct end *end)
 {

@@ -18,7 +18,7 @@
 INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock *peer,
 			   enum outcome outcome, __u32 size)
 {
-	bool is_small = size < config.burst_bytes;
+	bool is_small = is_small_write(me, size);
 
 	end->is_behind = has_fallen_behind(end, me, peer, outcome, is_small);
 	end->wait = end->is_behind && !is_small;
