@@ -109,7 +109,7 @@ def test_numbers() -> None:
     text, default = README.read_text(), Settings()
     for claim in (
         f"every {default.recheck_seconds:g} s (`--recheck-seconds`)",
-        f"({default.receive_buffer >> 20} MB, at most twice `net.core.rmem_max`)",
+        f"a receive buffer of {default.receive_buffer >> 20} MB unless",
         f"within {default.queue_messages} unread messages",
         f"`--capacity` ({default.capacity:,})",
     ):

@@ -6,7 +6,10 @@ No benchmarks: who stalls takes many times as long as on plain TCP, outside of t
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from sockhop.kernel import cgroups
 from tests.conftest import Scope
@@ -64,11 +67,18 @@ def downloads_in_two_seconds(scope: Scope, folder: Path, root: Path) -> int:
         return loaded(wrk(scope, f"http://127.0.0.1:{port}/10m", connections=4, seconds=2))
 
 
-def test_downloads_on_kept_connections_do_not_stall(scope: Scope, tmp_path: Path) -> None:
-    """A window that is too small for a segment, and too large to be announced anew, waits for TCP's probe."""
+@pytest.mark.parametrize("receive_buffer", [2 << 20, 1 << 30])
+def test_downloads_on_kept_connections_do_not_stall(
+    make_scope: Callable[..., Scope], tmp_path: Path, receive_buffer: int
+) -> None:
+    """A window that is too small for a segment, and too large to be announced anew, waits for TCP's probe.
+
+    Where the kernel does not give the buffer that is wanted, its own tuning goes on.
+    """
+    scope = make_scope(receive_buffer=receive_buffer)
     root = web_root(tmp_path)
     plain = downloads_in_two_seconds(outside(scope), tmp_path / "plain", root)
     hopping = downloads_in_two_seconds(scope, tmp_path / "hopping", root)
     assert hopping > plain / 2, f"{hopping} downloads where plain TCP does {plain}"
     status = scope.hops.status()
-    assert status.hop.bytes > status.stack.bytes
+    assert 4 * status.hop.bytes > status.stack.bytes

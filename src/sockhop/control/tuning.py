@@ -1,7 +1,7 @@
 """Settings as the data plane has them."""
 
 from sockhop.control.settings import Settings
-from sockhop.kernel import objects
+from sockhop.kernel import buffers, objects
 from sockhop.kernel.abi import MAGIC, Config
 
 # What cannot change while an instance lives: its maps have their sizes, and its programs are chosen.
@@ -24,6 +24,7 @@ def tune(config: Config, settings: Settings) -> None:
     config.recheck_ns = int(settings.recheck_seconds * _NANOSECONDS)
     config.review_ns = int(settings.review_seconds * _NANOSECONDS)
     config.rcvbuf = settings.receive_buffer
+    config.room = buffers.receive_buffer(settings.receive_buffer)
     for name in _COUNTS:
         setattr(config, name, getattr(settings, name))
 

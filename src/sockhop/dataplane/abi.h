@@ -162,6 +162,8 @@ struct config {
 	__u32 learn_reads;       /* or so many reads */
 	__u32 least_messages;    /* a connection, both ways: fewer are not worth taking it in */
 	__u64 review_ns;         /* a class that would lose is looked at again this often */
+	__u32 room;              /* rcvbuf, or 0 where the kernel would not give as much */
+	__u32 unused;
 };
 
 struct event {

@@ -233,7 +233,7 @@ INLINE bool has_fallen_behind(struct end *end, struct tcp_sock *me, struct tcp_s
 		return false;
 	if (is_small || end->is_behind)
 		return end->is_behind;
-	return unread >= config.rcvbuf / 2 || unread >= (__u32)sock_of(me)->sk_sndbuf;
+	return unread >= (__u32)sock_of(peer)->sk_rcvbuf / 2 || unread >= (__u32)sock_of(me)->sk_sndbuf;
 }
 
 /* Whether the class of either end, or a rule, has turned against hops since they went in. */

@@ -83,15 +83,16 @@ INLINE void observe(struct end *end)
 }
 
 /* Hops do not feed TCP's autotuning (tcp_rcv_space_adjust sees no sequence numbers move), so a socket
- * that nobody has set one for gets the receive buffer that a bulk reader would have tuned itself. */
+ * that nobody has set one for gets the receive buffer that a bulk reader would have tuned itself. Or none: with
+ * less than that, streams of which TCP carries a part would be slower than on TCP alone. */
 INLINE void make_room(void *ctx, struct tcp_sock *tcp, struct end *end)
 {
-	int half = config.rcvbuf / 2; /* sk_setsockopt() doubles it */
+	int half = config.room / 2; /* sk_setsockopt() doubles it */
 	volatile int *room = &sock_of(tcp)->sk_rcvbuf;
 
-	if (sock_of(tcp)->sk_userlocks & SOCK_RCVBUF_LOCK)
+	if (!config.room || sock_of(tcp)->sk_userlocks & SOCK_RCVBUF_LOCK)
 		return;
-	if ((__u32)*room < config.rcvbuf)
+	if ((__u32)*room < config.room)
 		bpf_setsockopt(ctx, SOL_SOCKET, SO_RCVBUF, &half, sizeof(half));
 	end->room = *room;
 }

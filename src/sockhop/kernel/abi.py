@@ -147,6 +147,8 @@ class Config(ctypes.Structure):
         ("learn_reads", ctypes.c_uint32),
         ("least_messages", ctypes.c_uint32),
         ("review_ns", ctypes.c_uint64),
+        ("room", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
     )
 
 

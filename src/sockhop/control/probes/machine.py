@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 from sockhop.control import loading
 from sockhop.control.pins import closing
@@ -12,9 +11,8 @@ from sockhop.control.probes.answers import Missing, Need
 from sockhop.control.settings import Settings
 from sockhop.dataplane import object_path
 from sockhop.errors import NotPermitted, Unsupported
-from sockhop.kernel import btf, libbpf, maps, mounts, namespaces, objects, privileges
+from sockhop.kernel import btf, buffers, libbpf, maps, mounts, namespaces, objects, privileges
 
-_RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 _WANTED = Settings().receive_buffer
 _KFUNCS = ("bpf_cast_to_kern_ctx", "bpf_rdonly_cast")
 
@@ -114,11 +112,10 @@ def _tracepoints() -> str:
 
 
 def _rmem_max() -> str:
-    most = int(_RMEM_MAX.read_text())
-    if 2 * most < _WANTED:  # sk_setsockopt() doubles what it is given
+    if not buffers.receive_buffer(_WANTED):
         raise Missing(
-            f"net.core.rmem_max is {most}: sockets get {2 * most >> 10} KB to receive in, not {_WANTED >> 10}: "
-            "bulk streams mostly take the stack",
+            f"net.core.rmem_max is {buffers.rmem_max() or 'not to be seen'}: sockets cannot be given "
+            f"{_WANTED >> 10} KB to receive in, so that less of bulk streams hops",
             f"sysctl -w net.core.rmem_max={_WANTED // 2} (kernels from 6.16 on begin with 4 MB)",
         )
     return f"sockets can have {_WANTED >> 10} KB to receive in"
