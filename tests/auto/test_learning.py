@@ -10,11 +10,9 @@ import pytest
 
 from tests.auto.talk import Connection, Service, receive
 from tests.conformance.observing import fill
-from tests.conformance.waiting import asleep_in
+from tests.conformance.waiting import CLOSE, asleep_in, until_state
 from tests.conftest import Scope
 from tests.waiting import until
-
-TCP_CLOSE = 7
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
@@ -153,8 +151,7 @@ def half_closed(connection: Connection, messages: int, answers: int) -> None:
     for _ in range(answers):
         connection.send(server, 1)
     server.close()
-    # TIME_WAIT has a socket of its own.
-    until(lambda: client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == bytes([TCP_CLOSE]), "it is closed")
+    until_state(client, CLOSE)  # TIME_WAIT has a socket of its own
 
 
 def test_reads_after_the_close_are_no_evidence(scope: Scope) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from sockhop.kernel.mounts import mounts
 from tests.auto.talk import PROMPT, Connection, Service, receive, spliced
 from tests.conformance.waiting import asleep_in
-from tests.conftest import Scope
+from tests.conftest import Scope, missing
 from tests.waiting import until
 
 SO_TIMESTAMPNS, SO_ZEROCOPY, SO_PEEK_OFF, MSG_ZEROCOPY = 35, 60, 42, 0x4000000
@@ -306,11 +307,10 @@ def test_a_server_that_is_not_there_yet(scope: Scope) -> None:
 @pytest.fixture
 def memory_group() -> Iterator[Path]:
     """A memory cgroup of version 1 with a limit of TCP memory, far away."""
-    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
-    roots = [Path(mount[1]) for mount in mounts if mount[2] == "cgroup" and "memory" in mount[3].split(",")]
     limit = "memory.kmem.tcp.limit_in_bytes"
-    if not roots or not (roots[0] / limit).exists():
-        pytest.skip("no memory cgroup of version 1: nobody can set such a limit here")
+    roots = [mount.point for mount in mounts() if mount.kind == "cgroup" and (mount.point / limit).exists()]
+    if not roots:
+        missing("no memory cgroup of version 1: nobody can set such a limit here")
     group = roots[0] / f"sockhop-test-{os.getpid()}"
     group.mkdir()
     try:
