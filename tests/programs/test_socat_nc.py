@@ -49,9 +49,7 @@ def test_file_through_nc(scope: Scope, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "least"), [([], 0), (["-b", str(256 << 10)], 0.5)], ids=["default", "large-blocks"]
 )
-def test_files_both_ways_through_socat(
-    scope: Scope, tmp_path: Path, options: list[str], least: float
-) -> None:
+def test_files_both_ways_through_socat(scope: Scope, tmp_path: Path, options: list[str], least: float) -> None:
     """Two socats swap files of 50 MB, both ways at once, each closing its half when its file ends.
 
     By default socat writes 8 KB at a time with Nagle on: where that streams, TCP is faster, and takes what
