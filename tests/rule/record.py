@@ -33,7 +33,7 @@ listener = socket.create_server(("127.0.0.1", 0))
 writer = socket.create_connection(listener.getsockname())
 writer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 reader = listener.accept()[0]
-chance, left = random.Random(1), total
+chance = random.Random(1)
 
 def write():
     left = total

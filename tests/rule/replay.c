@@ -3,16 +3,10 @@
  * In the place of bpf.h stands what it takes here. */
 #define SOCKHOP_BPF_H
 
-#include <stddef.h>
+#include <linux/types.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
-
-typedef unsigned char __u8;
-typedef unsigned short __u16;
-typedef unsigned int __u32;
-typedef unsigned long long __u64;
-typedef signed int __s32;
-typedef signed long long __s64;
 
 #define SEC(name)
 #define INLINE static inline __attribute__((always_inline))
