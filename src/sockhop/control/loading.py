@@ -21,8 +21,10 @@ _MAPS = {
         for name in ("sockets", "traffic", "events", "classes", "rules", "scopes", "candidates", "matches")
     },
 }
-# Maps that have room for as many sockets as may be tracked.
-_SIZED = ("sockets", "arrived", "next_seq", "candidates", "matches")
+# Maps that hold each socket that is tracked, and those that hold some of them for a while. These need no slack: it
+# would take the default capacity over a power of two, and a hash map then has twice as many buckets.
+_OF_EACH = ("sockets", "next_seq")
+_OF_SOME = ("arrived", "candidates", "matches")
 # The programs of the sockhash, by the kind of their attachment.
 _VERDICTS = {"send": libbpf.BPF_SK_MSG_VERDICT, "queue": libbpf.BPF_SK_SKB_VERDICT}
 ITERATORS = ("drain", "discover", "adopt", "flows")
@@ -45,7 +47,7 @@ def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
     with (
         known_classes(classes) as known,
         objects.loaded(
-            sizes(settings.capacity + SLACK),
+            sizes(settings.capacity, SLACK),
             reused={} if known is None else {"classes": known},
             without=all_but("connections", *_VERDICTS, *ITERATORS, *_OPTIONAL, *watchers),
             optional=[_programs(names) for names in (_OPTIONAL, watchers) if names],
@@ -95,9 +97,9 @@ def viewer() -> Iterator[dict[str, int]]:
         yield links
 
 
-def sizes(room: int) -> dict[str, int]:
+def sizes(capacity: int, slack: int = 0) -> dict[str, int]:
     """Return the sizes of maps for so many sockets."""
-    return dict.fromkeys(_SIZED, room)
+    return dict.fromkeys(_OF_EACH, capacity + slack) | dict.fromkeys(_OF_SOME, capacity)
 
 
 def all_but(*names: str) -> list[str]:

@@ -182,7 +182,7 @@ INLINE bool is_small_write(struct tcp_sock *me, __u32 size)
  * segments of them, and is faster. */
 INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
 {
-	__u64 peer_sent;
+	__u32 peer_sent;
 
 	if (size >= config.burst_bytes || bitfield(me, nonagle))
 		return false;
@@ -229,7 +229,7 @@ INLINE bool has_fallen_behind(struct end *end, struct tcp_sock *me, struct tcp_s
 
 	if (!is_crowded(outcome) && outcome != OUTCOME_RECHECK)
 		return false;
-	if (!leaves_by_itself(me) || bpf_ktime_get_coarse_ns() < end->hold_again_ns)
+	if (!leaves_by_itself(me) || bpf_ktime_get_coarse_ns() < end->hold_ns)
 		return false;
 	if (is_small || end->is_behind)
 		return end->is_behind;

@@ -95,7 +95,7 @@ static __attribute__((noinline)) int tell_sent(struct end *end)
 
 	if (!end)
 		return 0;
-	messages = end->sent - end->told_sent;
+	messages = (__u32)end->sent - end->told_sent;
 	bursts = end->bursts;
 	end->told_sent = end->sent;
 	end->bursts = 0;

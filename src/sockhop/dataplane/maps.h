@@ -37,42 +37,44 @@ struct end {
 	__u32 jiffies;     /* when we last looked at the clock */
 	__u32 epoch;
 	__u32 recheck_seq; /* write_seq before that message */
-	__u32 recheck_pending;
-	__u32 outcome;     /* of the last message */
-	__u32 disconnects; /* sk_disconnects when the socket went in */
-	struct class_key class;
-	__u32 tracked;     /* counted, and in the map unless the application has closed it */
 	__u32 looked;      /* at the classes of both ends: see is_kept() */
-	__u32 kept;        /* on the stack, by a class or a rule */
-	__u32 is_over;     /* closed */
-	__u32 on_stack;    /* the stack carries the stream for long: see set_window() */
-	__u32 is_behind;   /* its reader is: see has_fallen_behind() */
-	__u32 wait;        /* the sender is to wait until all has left: see hold_back() */
-	__u32 is_held;     /* and we have set TCP_NOTSENT_LOWAT for it */
-	__u64 held_ns;     /* when it was last told to wait */
-	__u64 hold_again_ns; /* not before then: it has waited for too long */
+	__u8 recheck_pending;
+	__u8 kept;         /* on the stack, by a class or a rule */
+	__u8 outcome;      /* of the last message */
+	__u8 tracked;      /* counted, and in the map unless the application has closed it */
+	__u8 is_over;      /* closed */
+	__u8 on_stack;     /* the stack carries the stream for long: see set_window() */
+	__u8 is_behind;    /* its reader is: see has_fallen_behind() */
+	__u8 wait;         /* the sender is to wait until all has left: see hold_back() */
+	__u8 is_held;      /* and we have set TCP_NOTSENT_LOWAT for it */
+	__u8 was_read;     /* while it was observed, be it to find nothing */
+	__u8 reads;        /* since the class has heard of it */
 	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
+	__u32 peer_sent;
 	__u32 streak;
-	__u64 peer_sent;
 	/* Bytes and messages hopped, now and at an earlier point: see has_slots(). */
 	__u64 hopped_bytes;
 	__u32 hopped_messages;
 	__u32 mark_messages;
 	__u32 mark;
+	__u32 room;          /* the receive buffer that it was given */
+	__u64 hold_ns;       /* since when it waits, or not before when again: it has waited for too long */
+	struct class_key class;
+	__u32 disconnects;   /* sk_disconnects when the socket went in */
 	/* What the end's class has yet to hear of, and what else it takes to judge it: see evidence.h. */
 	__u32 observed;
 	__u32 found;         /* hazards, on their way to the class: see note() */
 	__u32 peer_found;    /* the same of the peer, on their way to its class */
-	__u32 reads;
-	__u32 was_read;      /* while it was observed, be it to find nothing */
 	__u64 read_bytes;
 	__u64 told_bytes;    /* of TCP's bytes_sent and data_segs_out, what the class has heard of */
 	__u32 told_segments;
+	__u32 told_sent;     /* of `sent` */
 	__u32 bursts;
-	__u64 told_sent;     /* of `sent` */
 	__u32 read_at;       /* write_seq at the last read */
-	__u32 room;          /* the receive buffer that it was given */
 };
+
+/* With the kernel's own 72 bytes before it (struct bpf_local_storage_elem) no more than 256. */
+_Static_assert(sizeof(struct end) <= 184, "socket storage takes twice the memory");
 
 /* A handshake between its SYN and its last ACK. */
 struct handshake {

@@ -32,9 +32,9 @@ INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end
 
 	if (end->wait) {
 		now = bpf_ktime_get_coarse_ns();
-		if (now - end->held_ns > STALLED_NS && before(tcp->snd_una, tcp->write_seq)) {
+		if (now - end->hold_ns > STALLED_NS && before(tcp->snd_una, tcp->write_seq)) {
 			end->wait = 0;
-			end->hold_again_ns = now + LET_GO_NS;
+			end->hold_ns = now + LET_GO_NS;
 		}
 	}
 	if (!end->wait || bitfield(tcp, nonagle) & TCP_NAGLE_CORK) {
@@ -54,7 +54,7 @@ INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end
 INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	int clamp = SMALL_WINDOW;
-	__u32 on_stack;
+	__u8 on_stack;
 
 	bpf_probe_read_kernel(&on_stack, sizeof(on_stack),
 			      &((struct end *)(long)end->peer.end)->on_stack);

@@ -23,7 +23,7 @@ INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock
 	end->is_behind = has_fallen_behind(end, me, peer, outcome, is_small);
 	end->wait = end->is_behind && !is_small;
 	if (end->wait)
-		end->held_ns = bpf_ktime_get_coarse_ns();
+		end->hold_ns = bpf_ktime_get_coarse_ns();
 	/* Of sockets with Nagle's algorithm is_nagle_burst() counts them. */
 	if (is_small && bitfield(me, nonagle) && (outcome == OUTCOME_FULL || outcome == OUTCOME_UNREAD))
 		end->bursts++;
