@@ -21,10 +21,10 @@ _MAPS = {
         for name in ("sockets", "traffic", "events", "classes", "rules", "scopes", "candidates", "matches")
     },
 }
-# Maps that hold each socket that is tracked, and those that hold some of them for a while. These need no slack: it
-# would take the default capacity over a power of two, and a hash map then has twice as many buckets.
-_OF_EACH = ("sockets", "next_seq")
-_OF_SOME = ("arrived", "candidates", "matches")
+# Maps that may hold each socket that is tracked, and those of the search for pairs. These need no slack: it would
+# take the default capacity over a power of two, and a hash map then has twice as many buckets.
+_OF_EACH = ("sockets", "next_seq", "arrived")
+_OF_SEARCH = ("candidates", "matches")
 # The programs of the sockhash, by the kind of their attachment.
 _VERDICTS = {"send": libbpf.BPF_SK_MSG_VERDICT, "queue": libbpf.BPF_SK_SKB_VERDICT}
 ITERATORS = ("drain", "discover", "adopt", "flows")
@@ -99,7 +99,7 @@ def viewer() -> Iterator[dict[str, int]]:
 
 def sizes(capacity: int, slack: int = 0) -> dict[str, int]:
     """Return the sizes of maps for so many sockets."""
-    return dict.fromkeys(_OF_EACH, capacity + slack) | dict.fromkeys(_OF_SOME, capacity)
+    return dict.fromkeys(_OF_EACH, capacity + slack) | dict.fromkeys(_OF_SEARCH, capacity)
 
 
 def all_but(*names: str) -> list[str]:
