@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from sockhop.control.classes import Class
 from sockhop.kernel.mounts import mounts
 from tests.auto.talk import PROMPT, Connection, Service, receive, spliced
 from tests.conformance.waiting import asleep_in
@@ -190,6 +191,43 @@ def test_a_blocking_reader_alone_may_hop(scope: Scope) -> None:
     """In a process of its own: this one has a handler for SIGALRM, and so would not."""
     scope.run([sys.executable, "-c", BLOCKING], check=True, timeout=10)
     assert [(known.state, known.reasons) for known in scope.hops.classes()] == [("hopping", ())] * 2
+
+
+WAITING = """
+print(flush=True)
+input()
+"""
+
+RESETTING = """
+import struct
+client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+client.close()
+"""
+
+
+def classes_meanwhile(scope: Scope, script: str) -> list[Class]:
+    """What is known when the script has come to its end, before its sockets are closed."""
+    with scope.popen(
+        [sys.executable, "-c", script + WAITING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline()
+        found = scope.hops.classes()
+        process.communicate("\n", timeout=10)
+    return found
+
+
+def test_a_blocking_reader_is_known_when_a_connection_has_closed(scope: Scope) -> None:
+    """However much it reads before: how its reads end is not known."""
+    before = classes_meanwhile(scope, BLOCKING)
+    assert [(known.state, known.blocking, known.reads > 64) for known in before] == [("learning", True, True)] * 2
+    assert [(known.state, known.blocking) for known in scope.hops.classes()] == [("hopping", False)] * 2
+
+
+def test_a_reset_counts_before_its_reader_has_woken(scope: Scope) -> None:
+    """Other connections could be taken in meanwhile."""
+    found = {known.role: (known.state, known.reasons) for known in classes_meanwhile(scope, BLOCKING + RESETTING)}
+    assert found["server"] == ("stack", ("interrupted",))
 
 
 BULK = """

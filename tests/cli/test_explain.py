@@ -262,7 +262,7 @@ def test_from_learning_to_hopping(sandbox: Sandbox) -> None:
         hops, code, text, _ = why(sandbox, pair)
         assert (hops, code) == (False, "learning")
         # Told after 16 reads or writes, and the client's first was a write.
-        assert re.findall(r"0 of 3 closed connections and (\d+) of 64 reads", text) == ["16", "16"]
+        assert re.findall(r"0 of 3 closed connections or (\d+) of 64 reads", text) == ["16", "16"]
         pair.talk(64)
         hops, code, text, fix = why(sandbox, pair)
         assert (hops, code) == (False, "not_adopted")

@@ -30,6 +30,7 @@ ENUMS: list[tuple[type[IntEnum], str, str, str | None]] = [
     (abi.Refusal, "refusal", "REFUSED_", "REFUSALS"),
     (abi.EventKind, "event_kind", "EVENT_", None),
     (abi.Role, "role", "ROLE_", None),
+    (abi.Blocking, "blocking", "BLOCKING_", None),
     (abi.ClassState, "class_state", "CLASS_", None),
     (abi.Action, "action", "ACTION_", None),
     (abi.Reason, "reason", "REASON_", "REASONS"),
@@ -54,6 +55,7 @@ struct flow flow SEC(".data.flow");
 struct owner owner SEC(".data.owner");
 enum flow_flag flow_flag SEC(".data.flow_flag");
 enum role role SEC(".data.role");
+enum blocking blocking SEC(".data.blocking");
 enum class_state class_state SEC(".data.class_state");
 enum action action SEC(".data.action");
 enum reason reason SEC(".data.reason");

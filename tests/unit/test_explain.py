@@ -210,8 +210,15 @@ def test_learning() -> None:
     assert (verdict.hops, verdict.code, verdict.fix) == (False, "learning", "")
     assert verdict.text == (
         "takes the stack because sockhop is still learning, and has seen "
-        f"of {SERVER}, 1 of 3 closed connections and 12 of 64 reads. Either is enough"
+        f"of {SERVER}, 1 of 3 closed connections or 12 of 64 reads"
     )
+
+
+def test_learning_of_reads_that_block() -> None:
+    where = situation(known(connections=1, reads=12000, blocking=True))
+    observed = (*PLAIN, FlowFlag.PAIRED, FlowFlag.OBSERVED)
+    verdict = explain(flow(observed, {"allowed": "learning", "class_state": "learning"}), where)
+    assert "1 of 3 closed connections; its reads may block, so" in verdict.text
 
 
 def test_learning_about_both_and_nothing_seen_yet() -> None:
@@ -219,7 +226,7 @@ def test_learning_about_both_and_nothing_seen_yet() -> None:
     verdict = explain(flow(PLAIN, fresh, **fresh), UP)
     assert verdict.code == "learning"
     for whom in (CLIENT, SERVER):
-        assert f"of {whom}, 0 of 3 closed connections and 0 of 64 reads" in verdict.text
+        assert f"of {whom}, 0 of 3 closed connections or 0 of 64 reads" in verdict.text
     assert verdict.fix.startswith("sockhop adopt lets this connection count too")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sockhop.kernel import maps
-from sockhop.kernel.abi import ClassInfo, ClassKey, ClassState, Reason, Role
+from sockhop.kernel.abi import Blocking, ClassInfo, ClassKey, ClassState, Reason, Role
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,8 @@ class Class:
     """One class. Numbers are since it began to learn; sizes are in bytes.
 
     ``cgroup`` is the cgroup's id; ``state`` is ``learning``, ``hopping`` or ``stack``, since ``since_ns``
-    (CLOCK_MONOTONIC); ``reasons`` say why it is kept on the stack.
+    (CLOCK_MONOTONIC); ``reasons`` say why it is kept on the stack. While it is ``blocking``, reads may block, and
+    no connection with such reads has closed yet, so that their number is not enough to judge it by.
     """
 
     cgroup: int
@@ -26,6 +27,7 @@ class Class:
     read_bytes: int
     writes: int
     written_bytes: int
+    blocking: bool = False
     since_ns: int = 0
 
     def as_json(self, where: dict[int, Path]) -> dict[str, Any]:
@@ -68,5 +70,6 @@ def _class(key: ClassKey, info: ClassInfo) -> Class:
         info.read_bytes,
         info.writes,
         info.written_bytes,
+        info.blocking == Blocking.SEEN,
         info.since_ns,
     )

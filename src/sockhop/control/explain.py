@@ -192,7 +192,7 @@ def _learning(ends: Ends, situation: Situation) -> Verdict | None:
     fix = ""
     if not any(end.has(FlowFlag.PAIRED) for end in ends):
         fix = "sockhop adopt lets this connection count too (sockhop agent does it continuously)"
-    return stack("learning", f"sockhop is still learning, and has seen {evidence}. Either is enough", fix)
+    return stack("learning", f"sockhop is still learning, and has seen {evidence}", fix)
 
 
 def _is_learning(end: End) -> bool:
@@ -203,9 +203,10 @@ def _evidence(end: End, situation: Situation) -> str:
     known = _class_of(end, situation)
     connections, reads = (known.connections, known.reads) if known else (0, 0)
     enough = situation.settings
-    return (
-        f"{connections} of {enough.learn_connections} closed connections and {reads} of {enough.learn_reads} reads"
-    )
+    closed = f"{connections} of {enough.learn_connections} closed connections"
+    if known and known.blocking:
+        return f"{closed}; its reads may block, so it must have seen one of those end, however many there are"
+    return f"{closed} or {reads} of {enough.learn_reads} reads"
 
 
 def _not_taken_in(ends: Ends, situation: Situation) -> Verdict | None:

@@ -57,7 +57,8 @@ class Settings:
         this size) waits for its reader.
     :param mode: ``auto``: a service hops when it was learned that it can, and gains; ``eager``: all hop at once.
     :param learn_connections: a class is judged by so many connections that were read to their end and closed,
-    :param learn_reads: or by so many reads, whichever comes first.
+    :param learn_reads: or by so many reads, whichever comes first; where reads may block, a connection with such
+        reads must have closed.
     :param least_messages: connections that carry fewer messages, both ways together, are not worth taking in.
     :param review_seconds: a class that would lose by hops is looked at again this often.
     """

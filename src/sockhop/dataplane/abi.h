@@ -94,6 +94,12 @@ struct class_key {
 	__u32 unused;
 };
 
+/* Of connections whose reads may block, there was one that... */
+enum blocking {
+	BLOCKING_SEEN = 1,
+	BLOCKING_ENDED = 2, /* has closed, and is evidence */
+};
+
 /* What was learned about a class. All counters are since `since_ns`. */
 struct class_info {
 	__u64 since_ns;    /* CLOCK_MONOTONIC: when this state began */
@@ -106,7 +112,7 @@ struct class_info {
 	__u32 recent_connections;
 	__u32 recent_messages;
 	__u32 recent_bursts;
-	__u32 unused;
+	__u32 blocking; /* bits of enum blocking */
 	__u32 state;   /* enum class_state */
 	__u32 reasons; /* bits of enum reason */
 };

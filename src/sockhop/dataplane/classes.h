@@ -87,6 +87,13 @@ INLINE void judge_gain(struct class_key *key, struct class_info *class)
 	begin_window(class);
 }
 
+/* Where reads may block, the end of a connection is a part of how it is read, a reset would be told as EAGAIN: so one
+ * must have been seen. */
+INLINE bool are_enough(__u64 reads, __u32 blocking)
+{
+	return reads >= config.learn_reads && blocking != BLOCKING_SEEN;
+}
+
 /* Enough was seen, or enough more: decide. */
 INLINE void judge(struct class_key *key, struct class_info *class)
 {
@@ -97,7 +104,8 @@ INLINE void judge(struct class_key *key, struct class_info *class)
 				      class->recent_messages >= JUDGED_MESSAGES))
 			judge_gain(key, class);
 	} else if (class->state == CLASS_LEARNING) {
-		is_known = class->connections >= config.learn_connections || class->reads >= config.learn_reads;
+		is_known = class->connections >= config.learn_connections ||
+			   are_enough(class->reads, class->blocking);
 		/* Connections that are no evidence of how they are read still are of how long they live. */
 		if (!is_known && class->recent_connections < JUDGED_CONNECTIONS)
 			return;
@@ -115,6 +123,7 @@ INLINE void review(struct class_key *key, struct class_info *class)
 		return;
 	class->connections = class->reads = class->writes = 0;
 	class->read_bytes = class->written_bytes = 0;
+	class->blocking = 0;
 	__sync_fetch_and_and(&class->reasons, HAZARDS); /* one that was seen just now stays */
 	turn(key, class, CLASS_STACK, CLASS_LEARNING);
 }

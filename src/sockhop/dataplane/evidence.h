@@ -78,6 +78,8 @@ INLINE void tell_observed(struct end *end, struct tcp_sock *tcp, struct class_ke
 {
 	__u32 reads = end->reads, segments = tcp->data_segs_out - end->told_segments;
 
+	if (end->blocks)
+		__sync_fetch_and_or(&class->blocking, BLOCKING_SEEN);
 	__sync_fetch_and_add(&class->read_bytes, end->read_bytes);
 	__sync_fetch_and_add(&class->written_bytes, tcp->bytes_sent - end->told_bytes);
 	end->told_segments += segments;
@@ -123,6 +125,22 @@ INLINE bool is_evidence(struct end *end, struct tcp_sock *tcp)
 	return end->was_read && tcp->rcv_nxt - tcp->copied_seq <= end_of_stream;
 }
 
+/* A reset comes while its reader sleeps or is about to: what is_interrupted() would find is known before it has woken,
+ * and other connections could be taken in meanwhile. Not EPIPE: that reader has seen the end (tcp_reset). */
+INLINE bool interrupts(struct end *end, struct tcp_sock *tcp)
+{
+	int error = sock_of(tcp)->sk_err;
+
+	return end->blocks && (error == ECONNRESET || error == ETIMEDOUT) && tcp->rcv_nxt == tcp->copied_seq;
+}
+
+INLINE void has_ended(struct end *end, struct class_info *class)
+{
+	__sync_fetch_and_add(&class->connections, 1);
+	if (end->blocks)
+		__sync_fetch_and_or(&class->blocking, BLOCKING_ENDED);
+}
+
 /* A class that no longer learns needs to hear no more. */
 static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock *tcp, __u32 is_over)
 {
@@ -135,11 +153,12 @@ static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock
 	class = find_class(&key);
 	if (class) {
 		hazards_of_socket(tcp, &end->found);
+		note(&end->found, interrupts(end, tcp), HAZARD(INTERRUPTED));
 		blame_found(&end->found, &key);
 		if (is_over)
 			__sync_fetch_and_add(&class->recent_connections, 1);
 		if (is_over && is_evidence(end, tcp))
-			__sync_fetch_and_add(&class->connections, 1);
+			has_ended(end, class);
 		if (end->observed)
 			tell_observed(end, tcp, &key, class);
 	}

@@ -32,6 +32,7 @@ int sockhop_received(__u64 *ctx)
 		note(&end->found, may_splice(), HAZARD(MAY_SPLICE));
 	}
 	if (end->observed && blocks) {
+		end->blocks = 1;
 		hazards_of_blocking(tcp, &end->found);
 		note(&end->found, is_after_bulk(end, tcp), HAZARD(BULK));
 	}

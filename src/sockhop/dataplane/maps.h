@@ -49,6 +49,7 @@ struct end {
 	__u8 is_held;      /* and we have set TCP_NOTSENT_LOWAT for it */
 	__u8 was_read;     /* while it was observed, be it to find nothing */
 	__u8 reads;        /* since the class has heard of it */
+	__u8 blocks;       /* a read that was observed might block */
 	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
 	__u32 peer_sent;
 	__u32 streak;

@@ -55,6 +55,13 @@ class Role(IntEnum):
     SERVER = 1
 
 
+class Blocking(IntEnum):
+    """Bits: of connections whose reads may block, there was one that..."""
+
+    SEEN = 1
+    ENDED = 2
+
+
 class ClassState(IntEnum):
     """What is done with the sockets of a class."""
 
@@ -188,7 +195,7 @@ class ClassInfo(ctypes.Structure):
         ("recent_connections", ctypes.c_uint32),
         ("recent_messages", ctypes.c_uint32),
         ("recent_bursts", ctypes.c_uint32),
-        ("unused", ctypes.c_uint32),
+        ("blocking", ctypes.c_uint32),
         ("state", ctypes.c_uint32),
         ("reasons", ctypes.c_uint32),
     )
