@@ -42,6 +42,6 @@ def names(sandbox: Sandbox) -> list[str]:
     for pid in cgroups.pids(sandbox.root):
         try:
             found.append(Path(f"/proc/{pid}/comm").read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # at open(), and at read()
             continue
     return found
