@@ -115,6 +115,30 @@ def test_small_writes_that_fill_the_queue_are_left_to_the_stack(make_scope: Call
         assert scope.hops.status().stack.reasons["full"] > 0
 
 
+def test_corked_streams_that_fill_the_queue_are_left_to_the_stack(make_scope: Callable[..., Scope]) -> None:
+    """The rest of a segment stays behind, and all that follows is carried by the stack. The class hears of it soon."""
+    scope = make_scope(mode="auto", recheck_seconds=3600)
+    scope.enter()
+    service = Service(scope)
+    service.learn()
+    with service.connection() as connection:
+        client, server = connection.client, connection.server
+
+        def is_known() -> bool:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+            unread = fill(client, 1 << 16)
+            for _ in range(4):
+                receive(server, unread // 2)
+                unread -= unread // 2
+                unread += fill(client, 1 << 16)
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+            receive(server, unread)
+            return service.known("client").reasons == ("corked",)
+
+        until(is_known, "the stream is known")
+    assert service.known("server").state == "hopping"
+
+
 def test_requests_and_answers_with_nagle_hop_on(make_scope: Callable[..., Scope]) -> None:
     scope = make_scope(mode="auto", recheck_seconds=0.001)
     scope.enter()

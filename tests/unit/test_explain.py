@@ -13,7 +13,7 @@ from sockhop.control.verdicts import who
 from sockhop.kernel.abi import FlowFlag, Outcome, Reason
 from tests.unit.making_flows import IN, PLAIN, UP, end, flow, known, situation
 
-LOSING = {Reason.SHORT_LIVED, Reason.SMALL_WRITES}
+LOSING = {Reason.SHORT_LIVED, Reason.SMALL_WRITES, Reason.CORKED}
 SERVER = "the server (a-server, pid 100)"
 CLIENT = "the client (a-client, pid 200)"
 

@@ -10,7 +10,7 @@ from sockhop.control.situation import Situation
 from sockhop.control.verdicts import HOPS, Verdict, stack, who
 from sockhop.kernel.abi import FlowFlag, Outcome, Reason
 
-_WOULD_LOSE = {reason.name.lower() for reason in (Reason.SHORT_LIVED, Reason.SMALL_WRITES)}
+_WOULD_LOSE = {reason.name.lower() for reason in (Reason.SHORT_LIVED, Reason.SMALL_WRITES, Reason.CORKED)}
 _MAY_SPLICE = Reason.MAY_SPLICE.name.lower()
 _MAX_CLASSES = 8192  # maps.h
 

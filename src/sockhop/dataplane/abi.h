@@ -83,6 +83,7 @@ enum reason {
 	REASON_SHORT_LIVED,
 	REASON_SMALL_WRITES,
 	REASON_MAY_SPLICE, /* a program that is known to begin in the middle of a stream */
+	REASON_CORKED,     /* streams larger than what may queue, under a cork or by sendfile() */
 	REASONS,
 };
 
@@ -108,13 +109,15 @@ struct class_info {
 	__u64 read_bytes;
 	__u64 writes; /* of ends that learn: segments with data */
 	__u64 written_bytes;
-	/* Since what it gains was last judged. Bursts: small writes that the stack had to carry, see take_the_stack(). */
+	/* Since what it gains was last judged. Bursts and corked: what the stack had to carry, see take_the_stack(). */
 	__u32 recent_connections;
 	__u32 recent_messages;
 	__u32 recent_bursts;
+	__u32 recent_corked;
 	__u32 blocking; /* bits of enum blocking */
-	__u32 state;   /* enum class_state */
-	__u32 reasons; /* bits of enum reason */
+	__u32 unused;
+	__u32 state;    /* enum class_state */
+	__u32 reasons;  /* bits of enum reason */
 };
 
 /* The first rule that matches an end decides for it. */

@@ -7,7 +7,7 @@
 #include "rules.h"
 
 /* That it would be slower; the other reasons are what the kernel cannot do right in a sockmap. */
-#define LOSSES (1u << REASON_SHORT_LIVED | 1u << REASON_SMALL_WRITES)
+#define LOSSES (1u << REASON_SHORT_LIVED | 1u << REASON_SMALL_WRITES | 1u << REASON_CORKED)
 #define HAZARDS (~LOSSES)
 /* A class that hops is judged again each time so many of its connections have closed, or so many messages
  * were sent: more than a few large answers of a service that is mostly asked for small ones. */
@@ -45,7 +45,8 @@ INLINE struct class_info *need_class(struct class_key *key)
 
 INLINE void begin_window(struct class_info *class)
 {
-	class->recent_connections = class->recent_messages = class->recent_bursts = 0;
+	class->recent_connections = class->recent_messages = 0;
+	class->recent_bursts = class->recent_corked = 0;
 }
 
 /* Tells everybody: each end looks again at its next message. */
@@ -84,6 +85,8 @@ INLINE void judge_gain(struct class_key *key, struct class_info *class)
 		blame(key, class, 1u << REASON_SHORT_LIVED);
 	else if (class->recent_bursts > class->recent_messages / 3)
 		blame(key, class, 1u << REASON_SMALL_WRITES);
+	else if (class->recent_corked > class->recent_messages / 3)
+		blame(key, class, 1u << REASON_CORKED);
 	begin_window(class);
 }
 

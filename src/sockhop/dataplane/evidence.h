@@ -63,12 +63,11 @@ INLINE void observe_no_more(struct end *end)
 		__sync_fetch_and_add(&gauge.observed, -1);
 }
 
-INLINE void add(struct class_key *key, struct class_info *class, __u32 reads, __u32 writes, __u32 bursts)
+INLINE void add(struct class_key *key, struct class_info *class, __u32 reads, __u32 writes)
 {
 	__sync_fetch_and_add(&class->reads, reads);
 	__sync_fetch_and_add(&class->writes, writes);
 	__sync_fetch_and_add(&class->recent_messages, reads + writes);
-	__sync_fetch_and_add(&class->recent_bursts, bursts);
 	judge(key, class);
 }
 
@@ -85,13 +84,13 @@ INLINE void tell_observed(struct end *end, struct tcp_sock *tcp, struct class_ke
 	end->told_segments += segments;
 	end->told_bytes = tcp->bytes_sent;
 	end->read_bytes = end->reads = 0;
-	add(key, class, reads, segments, 0);
+	add(key, class, reads, segments);
 }
 
 /* The same of an end in the map. A hop is a message that only its sender counts: it tells both classes. */
 static __attribute__((noinline)) int tell_sent(struct end *end)
 {
-	__u32 messages, bursts;
+	__u32 messages, bursts, corked;
 	struct class_info *class;
 	struct class_key key;
 
@@ -99,17 +98,21 @@ static __attribute__((noinline)) int tell_sent(struct end *end)
 		return 0;
 	messages = (__u32)end->sent - end->told_sent;
 	bursts = end->bursts;
+	corked = end->corked;
 	end->told_sent = end->sent;
-	end->bursts = 0;
+	end->bursts = end->corked = 0;
 	key = end->class;
 	class = find_class(&key);
-	if (class)
-		add(&key, class, 0, messages, bursts);
+	if (class) {
+		__sync_fetch_and_add(&class->recent_bursts, bursts);
+		__sync_fetch_and_add(&class->recent_corked, corked);
+		add(&key, class, 0, messages);
+	}
 	if (!peer_of(end) || !class_of_peer(end, &key))
 		return 0;
 	class = find_class(&key);
 	if (class)
-		add(&key, class, messages, 0, 0);
+		add(&key, class, messages, 0);
 	return 0;
 }
 

@@ -53,6 +53,7 @@ struct end {
 	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
 	__u32 peer_sent;
 	__u32 streak;
+	__u32 corked;        /* for the class, as `bursts` */
 	/* Bytes and messages hopped, now and at an earlier point: see has_slots(). */
 	__u64 hopped_bytes;
 	__u32 hopped_messages;

@@ -11,6 +11,9 @@
 
 #define MOST_URGENT_BYTES 4
 
+/* The class hears of an end now and then, and when it has lost so often. */
+#define TOLD_LOSSES 1024
+
 /* A stream whose reader has fallen behind is held back, so that it hops again as soon as that has been read, and
  * does not fill a send buffer that only the stack could carry on. One of small writes is what the send buffer is good
  * for: TCP makes large segments of them, where each hop has a message of its own. segment_leaves() looks at what is
@@ -27,6 +30,10 @@ INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock
 	/* Of sockets with Nagle's algorithm is_nagle_burst() counts them. */
 	if (is_small && bitfield(me, nonagle) && (outcome == OUTCOME_FULL || outcome == OUTCOME_UNREAD))
 		end->bursts++;
+	/* In the map a file is copied (sk_msg_memcopy_from_iter), which TCP does not: of 10 MB by nginx the stack carries
+	 * most there, at 0.6 to 0.9 of TCP's speed. What fits the queue is faster as hops all the same. */
+	if (!is_small && is_crowded(outcome) && !leaves_by_itself(me))
+		end->corked++;
 	if (outcome != OUTCOME_RECHECK)
 		end->on_stack = !is_crowded(outcome) || (is_small && !end->is_held);
 }
@@ -77,7 +84,7 @@ static __attribute__((noinline)) int passed(struct end *end, struct tcp_sock *me
 		watch_reader(end, peer);
 	take_the_stack(end, me, peer, outcome, size);
 	account(me, end, outcome, size);
-	if (outcome == OUTCOME_RECHECK && !config.eager) /* now and then */
+	if (!config.eager && (outcome == OUTCOME_RECHECK || end->bursts + end->corked >= TOLD_LOSSES))
 		tell_sent(end);
 	return 0;
 }

@@ -99,6 +99,7 @@ class Reason(IntEnum):
     SHORT_LIVED = 15
     SMALL_WRITES = 16
     MAY_SPLICE = 17
+    CORKED = 18
 
 
 class FlowFlag(IntEnum):
@@ -195,7 +196,9 @@ class ClassInfo(ctypes.Structure):
         ("recent_connections", ctypes.c_uint32),
         ("recent_messages", ctypes.c_uint32),
         ("recent_bursts", ctypes.c_uint32),
+        ("recent_corked", ctypes.c_uint32),
         ("blocking", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
         ("state", ctypes.c_uint32),
         ("reasons", ctypes.c_uint32),
     )
