@@ -116,7 +116,7 @@ def test_small_writes_that_fill_the_queue_are_left_to_the_stack(make_scope: Call
 
 
 def test_corked_streams_that_fill_the_queue_are_left_to_the_stack(make_scope: Callable[..., Scope]) -> None:
-    """The rest of a segment stays behind, and all that follows is carried by the stack. The class hears of it soon."""
+    """The rest of a segment stays behind, so the stack carries all that follows; the class hears of it soon."""
     scope = make_scope(mode="auto", recheck_seconds=3600)
     scope.enter()
     service = Service(scope)
