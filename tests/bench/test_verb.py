@@ -31,6 +31,15 @@ def nothing_left(sandbox: Sandbox, scratch: dict[str, Any]) -> None:
     assert list(Path(scratch["env"]["TMPDIR"]).iterdir()) == []
 
 
+def test_a_congestion_control_of_its_own(sandbox: Sandbox, scratch: dict[str, Any]) -> None:
+    done = sandbox.sockhop(*SMALL, "--congestion-control", "reno", "--json", **scratch)
+    assert json.loads(done.stdout)["machine"]["congestion_control"] == "reno"
+    done = sandbox.sockhop(*SMALL, "--congestion-control", "none", **scratch)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "this kernel has no congestion control 'none'; it has " in done.stderr
+    nothing_left(sandbox, scratch)
+
+
 def test_one_case(sandbox: Sandbox, scratch: dict[str, Any]) -> None:
     done = sandbox.sockhop(*SMALL, "--json", **scratch)
     assert done.returncode == 0, done

@@ -91,8 +91,11 @@ def run(*argv: str) -> str:
 
 
 @contextlib.contextmanager
-def set_up() -> Iterator[Machine]:
-    """Compile the programs and make the places; take everything away at the end. Raises Failed."""
+def set_up(congestion_control: str | None = None) -> Iterator[Machine]:
+    """Compile the programs and make the places; take everything away at the end. Raises Failed.
+
+    TCP's congestion control is the machine's own, unless another is asked for.
+    """
     name = f"sockhop-bench-{os.getpid()}"
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sockhop-bench-")))
@@ -106,6 +109,8 @@ def set_up() -> Iterator[Machine]:
             stack.callback(run, "ip", "netns", "del", netns)
             run("ip", "-n", netns, "link", "set", "lo", "up")
         _join(machine)
+        if congestion_control:
+            _choose(machine, congestion_control)
         yield machine
 
 
@@ -122,3 +127,15 @@ def _join(machine: Machine) -> None:
     for netns in (near, far):
         machine.write_sysctl(netns, "ip_local_port_range", "10240 65535")
         machine.write_sysctl(netns, "tcp_max_tw_buckets", "512")
+
+
+def _choose(machine: Machine, congestion_control: str) -> None:
+    """Have TCP use this congestion control. Raises Failed."""
+    try:
+        for netns in (machine.near, machine.far, machine.middle):
+            machine.write_sysctl(netns, "tcp_congestion_control", congestion_control)
+    except Failed as error:
+        known = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
+        raise Failed(
+            f"this kernel has no congestion control {congestion_control!r}; it has {', '.join(known)}"
+        ) from error

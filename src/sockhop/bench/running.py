@@ -83,9 +83,12 @@ def choose(pattern: str | None, quick: bool) -> list[Case]:
     return [case for case in CASES if case.quick or not quick]
 
 
-def measure(cases: Sequence[Case], effort: Effort, begins: Callable[[Case], None]) -> Report:
+def measure(
+    cases: Sequence[Case], effort: Effort, begins: Callable[[Case], None], congestion_control: str | None = None
+) -> Report:
     """Measure the cases; ``begins`` is told of each. Ctrl-C and SIGTERM end it early and leave nothing behind.
 
+    ``congestion_control`` is another one of TCP's than the machine uses.
     Raises :class:`~sockhop.errors.SockhopError` where nothing can be measured.
     """
     if os.geteuid():
@@ -93,11 +96,11 @@ def measure(cases: Sequence[Case], effort: Effort, begins: Callable[[Case], None
             "a benchmark makes cgroups and network namespaces and loads BPF programs: run it as root, "
             "e.g. with sudo"
         )
-    facts, results = machine_facts(), list[Result]()
+    facts, results = machine_facts(congestion_control), list[Result]()
     interrupted, start = False, time.monotonic()
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with priority.raised(), set_up() as machine:
+        with priority.raised(), set_up(congestion_control) as machine:
             with Accelerator(cgroup=machine.child("tried")):
                 pass  # this kernel can be trusted with connections
             for case in cases:

@@ -28,6 +28,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--html", "html_file", type=_FILE, help="Write the results as a page with plots, too.")
 @click.option("--from", "from_file", type=_FILE, help="Show what --json printed, instead of measuring.")
 @click.option("--save-ratios", "save_file", type=_FILE, help="Write the ratios to a file, for --against.")
+@click.option(
+    "--congestion-control", metavar="NAME", help="TCP's, for this run: 'cubic'. Default: this machine's."
+)
 @click.option("--against", "against_file", type=_FILE, help="Fail if a ratio is surely worse than in this file.")
 def command(
     only_list: bool,
@@ -38,6 +41,7 @@ def command(
     html_file: Path | None,
     from_file: Path | None,
     save_file: Path | None,
+    congestion_control: str | None,
     against_file: Path | None,
 ) -> int:
     """Measure TCP, hops and Unix sockets side by side on this machine."""
@@ -50,7 +54,7 @@ def command(
     if not all(_is_writable(path) for path in (html_file, save_file) if path):
         return exits.FAILED  # before half an hour was measured for nothing
     stored = _read(against_file) if against_file else None
-    report = Report.parse(_read(from_file)) if from_file else _measure(cases, effort)
+    report = Report.parse(_read(from_file)) if from_file else _measure(cases, effort, congestion_control)
     if as_json:
         output.data(report.as_json())
     elif as_markdown:
@@ -63,7 +67,7 @@ def command(
         save_file.write_text(json.dumps(ratios.to_store(report), indent=1) + "\n")
     if report.interrupted:
         raise click.Abort
-    lost = stored is not None and _has_lost(report, stored, None if from_file else effort)
+    lost = stored is not None and _has_lost(report, stored, None if from_file else effort, congestion_control)
     return exits.FAILED if lost or any(row.failed for row in report.rows) else exits.OK
 
 
@@ -82,16 +86,18 @@ def _list(cases: Sequence[running.Case], effort: Effort, as_json: bool) -> int:
     return exits.OK
 
 
-def _measure(cases: Sequence[running.Case], effort: Effort) -> Report:
+def _measure(cases: Sequence[running.Case], effort: Effort, congestion_control: str | None) -> Report:
     total = sum(case.seconds(effort) for case in cases)
     if os.getloadavg()[0] > BUSY:
         output.message(f"this machine is busy (load {os.getloadavg()[0]:.2f}): expect wide intervals")
     output.message(f"{len(cases)} cases, {progress.about(total)}")
     with progress.shown(total) as steps:
-        return running.measure(cases, effort, lambda case: steps.begin(case.name, case.seconds(effort)))
+        return running.measure(
+            cases, effort, lambda case: steps.begin(case.name, case.seconds(effort)), congestion_control
+        )
 
 
-def _has_lost(report: Report, stored: Any, effort: Effort | None) -> bool:
+def _has_lost(report: Report, stored: Any, effort: Effort | None, congestion_control: str | None) -> bool:
     """Whether a ratio is worse than the stored one.
 
     With an effort it has to show twice, for a neighbour may have woken just then.
@@ -100,7 +106,7 @@ def _has_lost(report: Report, stored: Any, effort: Effort | None) -> bool:
     if lost and effort is not None:
         names = sorted({loss.row.case for loss in lost})
         output.message(f"measuring again what seems to have become worse: {', '.join(names)}")
-        again = _measure([case for case in running.CASES if case.name in names], effort)
+        again = _measure([case for case in running.CASES if case.name in names], effort, congestion_control)
         keys = {loss.row.key for loss in lost}
         lost = [loss for loss in ratios.losses(again, stored) if loss.row.key in keys]
     for loss in lost:

@@ -60,7 +60,7 @@ CASES = [
     case(
         "nginx",
         "nginx to nginx",
-        functools.partial(nginx.requests, "1K", True, "1cpu"),
+        functools.partial(nginx.requests, "1K", nginx.PROXIED, "1cpu"),
         "auto",
         "hop",
         0.97,

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sockhop.bench import sizes
@@ -29,6 +30,8 @@ http {{
 }}
 """
 ORIGIN = "server {{ listen {host}:{port}; root {directory}; }}"
+# As the nginx.conf of Debian has it.
+BY_SENDFILE = "server {{ listen {host}:{port}; root {directory}; sendfile on; tcp_nopush on; }}"
 PROXY = """upstream origin {{ server {host}:{back}; keepalive 64; keepalive_requests 1000000; }}
   server {{ listen {host}:{port};
     location / {{ proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}"""
@@ -57,39 +60,54 @@ def write_bodies(directory: Path) -> None:
             path.write_bytes(b"x" * sizes.count(size))
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a client gets a file."""
+
+    name: str
+    title: str
+    origin: str = ORIGIN
+    proxied: bool = False
+
+
+DIRECT = Way("direct", "nginx")
+SENDFILE = Way("sendfile", "nginx with sendfile", BY_SENDFILE)
+PROXIED = Way("proxied", "nginx to nginx", proxied=True)
+
+
 def requests(
-    size: str, proxied: bool, cpus: str, machine: Machine, _effort: Effort, _arm: Arm, session: Session
+    size: str, way: Way, cpus: str, machine: Machine, _effort: Effort, _arm: Arm, session: Session
 ) -> Sample:
     """Requests a second for a body of ``size``."""
     place = Place(session.cgroup, machine.near, CPUS[cpus])
     with ExitStack() as stack:
-        stack.enter_context(running(machine, place, ORIGIN, BACK))
-        if proxied:
+        stack.enter_context(running(machine, place, way.origin, BACK))
+        if way.proxied:
             stack.enter_context(running(machine, place, PROXY, FRONT, BACK))
-        return wrk.fetch(machine, session, place, FRONT if proxied else BACK, size, 2 if proxied else 1)
+        return wrk.fetch(machine, session, place, FRONT if way.proxied else BACK, size, 2 if way.proxied else 1)
 
 
-def case(size: str, proxied: bool, cpus: str, wanted: Wanted = NEVER_SLOWER) -> Comparison:
+def case(size: str, way: Way, cpus: str, wanted: Wanted = NEVER_SLOWER) -> Comparison:
     """One cell."""
-    kind, way = ("proxied", "nginx to nginx") if proxied else ("direct", "nginx")
     return Comparison(
-        name=f"nginx-{kind}-{size}-{cpus}",
-        title=f"{way}, {sizes.words(size)} file, {IN_WORDS[cpus]}",
+        name=f"nginx-{way.name}-{size}-{cpus}",
+        title=f"{way.title}, {sizes.words(size)} file, {IN_WORDS[cpus]}",
         group="web servers and proxies",
         arms=("tcp", "hop"),
-        sample=functools.partial(requests, size, proxied, cpus),
+        sample=functools.partial(requests, size, way, cpus),
         ratios=[Ratio("hop", "tcp", wanted), Ratio("hop", "tcp", of="p99.9")],
-        quick=size != "100K" and (proxied, cpus) == (True, "1cpu"),
+        quick=size != "100K" and (way, cpus) == (PROXIED, "1cpu"),
         rounds=0.6,
         lasts=wrk.seconds,
     )
 
 
 CASES = [
-    *(case(size, False, "1cpu") for size in wrk.BODIES),
-    case("1K", True, "1cpu", Wanted(1.7)),
-    case("100K", True, "1cpu"),
-    case("10M", True, "1cpu", Wanted(1.3)),
-    case("1K", True, "2cpu"),
-    case("10M", True, "2cpu"),
+    *(case(size, DIRECT, "1cpu") for size in wrk.BODIES),
+    *(case(size, SENDFILE, "1cpu") for size in wrk.BODIES),
+    case("1K", PROXIED, "1cpu", Wanted(1.7)),
+    case("100K", PROXIED, "1cpu"),
+    case("10M", PROXIED, "1cpu", Wanted(1.3)),
+    case("1K", PROXIED, "2cpu"),
+    case("10M", PROXIED, "2cpu"),
 ]
