@@ -33,6 +33,12 @@ def test_connections_go_on_through_the_stack(sandbox: Sandbox) -> None:
         assert sandbox.status().sockets.tracked == 0
 
 
+def test_what_it_has_learned_is_left(sandbox: Sandbox) -> None:
+    sandbox.ok("up", "--mode", "auto", "--all")
+    told = sandbox.sockhop("down").stderr
+    assert told.endswith("left in the kernel but what it has learned, /sys/fs/bpf/sockhop/classes\n")
+
+
 def test_unread_bytes_survive(sandbox: Sandbox) -> None:
     sandbox.ok("up", "--all")
     with sandbox.connection() as pair:

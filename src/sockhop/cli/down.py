@@ -4,7 +4,7 @@ import click
 
 from sockhop.cli import exits, output
 from sockhop.cli.options import json_option
-from sockhop.control import service
+from sockhop.control import places, service
 
 DEFAULT_WAIT = 5.0
 
@@ -26,7 +26,8 @@ def command(seconds: float | None, now: bool, as_json: bool) -> int:
     if as_json:
         output.data(status.as_json())
     elif status.state == "down":
-        output.message("down: nothing of sockhop is left in the kernel")
+        kept = f" but what it has learned, {places.classes()}" if places.classes().exists() else ""
+        output.message(f"down: nothing of sockhop is left in the kernel{kept}")
     else:
         output.message(
             f"draining: {status.sockets.tracked} sockets have unread bytes or sleeping readers and go on through "

@@ -69,6 +69,8 @@ def command(
         output.message("replaced the one that was up; its connections go on through the stack")
     names = ", ".join(scope.cgroup for scope in result.status.scopes)
     output.message(
-        f"up: new connections within {names} hop" if result.made or result.added else f"already up over {names}"
+        f"up: new connections within {names} hop"
+        if result.made or result.added
+        else f"already up over {names}; what is configured now is in force"
     )
     return 0
