@@ -28,14 +28,15 @@ PORTS = range(10_000, 32_000)
 
 KINDS = [
     # hazard, end, when, reasons of which the class must show one, how many by default
-    ("waitall", "server", "once", {"waitall"}, 250),
-    ("waitall", "client", "once", {"waitall"}, 250),
+    ("waitall", "server", "once", {"waitall"}, 200),
+    ("waitall", "client", "once", {"waitall"}, 200),
     ("splice", "server", "all", {"splice", "unseen"}, 200),
     ("splice", "client", "once", {"splice", "unseen"}, 100),
     ("rcvlowat", "server", "once", {"rcvlowat"}, 50),
     ("discard", "server", "once", {"discard"}, 50),
     ("zerocopy", "client", "once", {"zerocopy", "errqueue"}, 50),
     ("signals", "client", "all", {"signals"}, 50),
+    ("resets", "server", "all", {"interrupted"}, 100),
 ]
 
 

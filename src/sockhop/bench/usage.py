@@ -80,6 +80,10 @@ def _peaks(cgroup: Path) -> Iterator[int]:
 
 def _statuses(cgroup: Path, pattern: str) -> Iterator[tuple[str, list[str]]]:
     for pid in cgroups.pids(cgroup):
-        for path in Path(f"/proc/{pid}").glob(pattern):
-            with suppress(OSError):  # it has ended
+        try:
+            paths = list(Path(f"/proc/{pid}").glob(pattern))
+        except OSError:  # it has ended
+            continue
+        for path in paths:
+            with suppress(OSError):  # so has this thread
                 yield str(path), path.read_text().splitlines()
