@@ -75,12 +75,18 @@ def test_such_a_class_is_looked_at_again(make_scope: Callable[..., Scope]) -> No
     until(hops_after_all, "both classes hop")
 
 
-def test_small_writes_one_way_are_left_to_nagle(make_scope: Callable[..., Scope]) -> None:
-    """Which shows once they hop; the sender tells its class with each message that firewalls see."""
-    scope = make_scope(mode="auto", recheck_seconds=0.001)
+def hopping_service(make_scope: Callable[..., Scope], recheck_seconds: float) -> Service:
+    """Whose classes have learned, and tell at that interval what they see since."""
+    scope = make_scope(mode="auto", recheck_seconds=recheck_seconds)
     scope.enter()
     service = Service(scope)
     service.learn()
+    return service
+
+
+def test_small_writes_one_way_are_left_to_nagle(make_scope: Callable[..., Scope]) -> None:
+    """Which shows once they hop; the sender tells its class with each message that firewalls see."""
+    service = hopping_service(make_scope, recheck_seconds=0.001)
     with service.connection() as connection:
         connection.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
 
@@ -91,19 +97,16 @@ def test_small_writes_one_way_are_left_to_nagle(make_scope: Callable[..., Scope]
             return service.known("client").reasons == ("small_writes",)
 
         until(is_known, "the bursts are known")
-        assert scope.hops.status().stack.reasons["nagle_burst"] > 500
+        assert service.scope.hops.status().stack.reasons["nagle_burst"] > 500
     assert service.known("server").state == "hopping"
     with service.connection() as connection:
         connection.talk(1)
-        assert scope.hops.status().sockets.tracked == 0
+        assert service.scope.hops.status().sockets.tracked == 0
 
 
 def test_small_writes_that_fill_the_queue_are_left_to_the_stack(make_scope: Callable[..., Scope]) -> None:
     """Whose send buffer makes large segments of them, once their reader has fallen behind."""
-    scope = make_scope(mode="auto", recheck_seconds=0.01)
-    scope.enter()
-    service = Service(scope)
-    service.learn()
+    service = hopping_service(make_scope, recheck_seconds=0.01)
     with service.connection() as connection:
         client, server = connection.client, connection.server
 
@@ -112,15 +115,12 @@ def test_small_writes_that_fill_the_queue_are_left_to_the_stack(make_scope: Call
             return service.known("client").reasons == ("small_writes",)
 
         until(is_known, "the stream is known")
-        assert scope.hops.status().stack.reasons["full"] > 0
+        assert service.scope.hops.status().stack.reasons["full"] > 0
 
 
 def test_corked_streams_that_fill_the_queue_are_left_to_the_stack(make_scope: Callable[..., Scope]) -> None:
     """The rest of a segment stays behind, so the stack carries all that follows; the class hears of it soon."""
-    scope = make_scope(mode="auto", recheck_seconds=3600)
-    scope.enter()
-    service = Service(scope)
-    service.learn()
+    service = hopping_service(make_scope, recheck_seconds=3600)
     with service.connection() as connection:
         client, server = connection.client, connection.server
 
@@ -140,10 +140,7 @@ def test_corked_streams_that_fill_the_queue_are_left_to_the_stack(make_scope: Ca
 
 
 def test_requests_and_answers_with_nagle_hop_on(make_scope: Callable[..., Scope]) -> None:
-    scope = make_scope(mode="auto", recheck_seconds=0.001)
-    scope.enter()
-    service = Service(scope)
-    service.learn()
+    service = hopping_service(make_scope, recheck_seconds=0.001)
     with service.connection() as connection:
         for end in (connection.client, connection.server):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)

@@ -132,7 +132,7 @@ def _join(machine: Machine) -> None:
 def _choose(machine: Machine, congestion_control: str) -> None:
     """Have TCP use this congestion control. Raises Failed."""
     try:
-        for netns in (machine.near, machine.far, machine.middle):
+        for netns in (machine.near, machine.far):
             machine.write_sysctl(netns, "tcp_congestion_control", congestion_control)
     except Failed as error:
         known = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()

@@ -100,12 +100,12 @@ class Report:
 
 def machine_facts(congestion_control: str | None = None) -> dict[str, Any]:
     """Kernel, CPU and whatever else the numbers depend on; a congestion control that replaces the machine's."""
-    own = Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
     cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
         "kernel": platform.release(),
         "cpu": cpu[0].partition(": ")[2] if cpu else platform.machine(),
         "cpus": os.cpu_count(),
-        "congestion_control": congestion_control or own,
+        "congestion_control": congestion_control
+        or Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
         "load": os.getloadavg()[0],
     }

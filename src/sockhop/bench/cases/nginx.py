@@ -31,7 +31,7 @@ http {{
 """
 ORIGIN = "server {{ listen {host}:{port}; root {directory}; }}"
 # As the nginx.conf of Debian has it.
-BY_SENDFILE = "server {{ listen {host}:{port}; root {directory}; sendfile on; tcp_nopush on; }}"
+BY_SENDFILE = "sendfile on; tcp_nopush on; " + ORIGIN
 PROXY = """upstream origin {{ server {host}:{back}; keepalive 64; keepalive_requests 1000000; }}
   server {{ listen {host}:{port};
     location / {{ proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}"""
