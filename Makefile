@@ -10,7 +10,7 @@ TEST_PACKAGES := $(DEMO_PACKAGES) nginx haproxy postgresql memcached curl wrk \
 	nftables iptables iproute2 procps gcc libc6-dev bpftool? golang-go golang-src $(PYTHON_TESTS)
 
 # Tests that want all CPUs for themselves, or count on being the only ones.
-ALONE := tests/stress tests/suites tests/programs/test_stalls.py
+ALONE := tests/stress tests/suites tests/programs/test_stalls.py tests/bench/test_verb.py
 # A test run that takes longer is interrupted as by Ctrl-C, so that the tests still put away what they made.
 LIMITED := timeout --foreground --signal=INT --kill-after=60 900
 
