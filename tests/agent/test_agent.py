@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sockhop.control import watching
 from sockhop.control.instance import Instance
 from sockhop.kernel import cgroups
 from tests.agent.running import Agent, Event
@@ -329,6 +330,26 @@ def test_without_privilege_it_names_what_is_missing(sandbox: Sandbox) -> None:
         done = sandbox.run("setpriv", "--inh-caps=-all", "--bounding-set=-all", SOCKHOP, *verb)
         assert (done.returncode, done.stdout) == (4, "")
         assert "lacks CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN" in done.stderr
+
+
+# -- watching ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("again", ["stopped", "adopt", "up", "once"])
+def test_reads_are_watched_as_long_as_they_need_be(sandbox: Sandbox, start: Start, again: str) -> None:
+    """And where there is no agent any more, that is always: whoever comes next sees to it, if it was killed."""
+    sandbox.ok("up", "--all", "--mode", "auto")
+    watched = sandbox.bpffs / "service" / watching.LINK
+    assert watched.exists()
+    agent = start("--interval", "0.05", bounds=OWN_ONLY)
+    agent.until("service_found")
+    until(lambda: not watched.exists(), "nothing learns, and reads are watched no more")
+    agent.end(signal.SIGTERM if again == "stopped" else signal.SIGKILL)
+    if again != "stopped":
+        assert not watched.exists()
+        command = {"adopt": ["adopt"], "up": ["up", "--all", "--mode", "auto"], "once": ["agent", "--once"]}[again]
+        sandbox.ok(*command)
+    assert watched.exists()
 
 
 # -- once --------------------------------------------------------------------------------------------------------

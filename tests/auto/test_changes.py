@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.auto.watched import stop_watching
 from tests.conformance.waiting import asleep_in
 from tests.conftest import Scope
 from tests.waiting import until
@@ -58,15 +59,18 @@ CHANGES = [
 ]
 
 
+@pytest.mark.parametrize("watched", [True, False], ids=["watched", "unwatched"])
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_later_connections_lose_nothing(hazard: Path, auto: Scope, change: Change) -> None:
-    """First clean and hopping; then one that offends; then many."""
+def test_later_connections_lose_nothing(hazard: Path, auto: Scope, change: Change, watched: bool) -> None:
+    """First clean and hopping, with reads that are watched on or not; then one that offends; then many."""
     with driver(auto.popen, hazard, seed=1, deadline=2000) as running:
         assert running.order(20, 4, "plain").faults == {}
         assert running.order(20, 4, "plain").faults == {}
         states = {class_of(auto, running.port, role).state for role in ("client", "server")}
         assert states == {"hopping"}
         assert auto.hops.status().hop.messages > 100
+        if not watched:
+            stop_watching(auto)
 
         first = running.order(1, 1, change.hazard, change.end)
         # Not every signal, stop or reset meets a reader that sleeps: until one does.

@@ -6,17 +6,20 @@ from collections.abc import Callable
 import pytest
 
 from tests.auto.talk import Service, receive, spliced
+from tests.auto.watched import stop_watching
 from tests.conftest import Scope
 from tests.waiting import until
 
 
-@pytest.fixture
-def service(make_scope: Callable[..., Scope]) -> Service:
-    """A service whose classes hop."""
+@pytest.fixture(params=["watched", "unwatched"])
+def service(make_scope: Callable[..., Scope], request: pytest.FixtureRequest) -> Service:
+    """A service whose classes hop, while reads are watched and while they no longer are."""
     scope = make_scope(mode="auto")
     scope.enter()
     service = Service(scope)
     service.learn()
+    if request.param == "unwatched":
+        stop_watching(scope)
     return service
 
 

@@ -193,6 +193,28 @@ def test_a_blocking_reader_alone_may_hop(scope: Scope) -> None:
     assert [(known.state, known.reasons) for known in scope.hops.classes()] == [("hopping", ())] * 2
 
 
+HELD_AT_TIMES = """
+import os
+for number, (sender, receiver) in enumerate(100 * [(client, server), (server, client)]):
+    if number % 6 == 2:
+        held = os.dup(client.fileno()), os.dup(server.fileno())
+    sender.send(b"x")
+    assert receiver.recv(1) == b"x"
+    if number % 6 == 3:
+        os.close(held[0])
+        os.close(held[1])
+client.close()
+server.close()
+"""
+
+
+def test_who_looks_at_a_process_holds_its_sockets_for_a_moment(scope: Scope) -> None:
+    """As ls /proc/PID/fd does: they are not shared for that, and the reads beside it count afterwards."""
+    scope.run([sys.executable, "-c", BLOCKING + HELD_AT_TIMES], check=True, timeout=10)
+    known = scope.hops.classes()
+    assert [(one.state, one.reasons, one.reads) for one in known] == [("hopping", (), 200 - 33)] * 2
+
+
 WAITING = """
 print(flush=True)
 input()

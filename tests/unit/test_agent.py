@@ -12,6 +12,7 @@ from sockhop.control import agent
 from sockhop.control.classes import Class
 from sockhop.errors import Locked, NotOurs, NotUp, SockhopError
 from sockhop.kernel import cgroups, systemd
+from sockhop.kernel.abi import Config, Gauge
 from sockhop.kernel.firewall import Change
 from sockhop.kernel.namespaces import OWN
 from tests.waiting import until
@@ -46,6 +47,14 @@ class Fake:
         if self.number is None:
             raise NotUp
         action(self)
+
+    def config(self) -> Config:
+        return Config(eager=1)  # in which nothing learns: see tests/auto/test_watching.py
+
+    def gauge(self) -> Gauge:
+        raise NotImplementedError
+
+    watch = say_unwatched = watch_no_more = lambda self: None
 
     def recheck(self) -> None:
         self.rechecks += 1

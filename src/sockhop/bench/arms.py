@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from sockhop.bench import redirect
 from sockhop.bench.machine import LOCAL, Failed, Machine
 from sockhop.control.accelerator import Accelerator
+from sockhop.control.watching import QUIET_LOOKS
 from sockhop.errors import SockhopError
 
 #: The part of a sample's messages that must have gone the arm's own way.
@@ -52,6 +53,9 @@ class Session(Protocol):
     def hopped(self) -> float | None:
         """The part of the messages that hopped, where it is counted."""
 
+    def settle(self) -> None:
+        """What comes of a lesson in time."""
+
 
 class Arm(Protocol):
     """A way for bytes between two processes."""
@@ -85,6 +89,9 @@ class PlainSession:
     def hopped(self) -> float | None:
         """Nobody counts."""
         return None
+
+    def settle(self) -> None:
+        """Nothing."""
 
 
 class Lesson(PlainSession):
@@ -138,6 +145,11 @@ class HopSession:
         status = self.hops.status()
         total = status.hop.messages + status.stack.messages
         return status.hop.messages / total if total else 0.0
+
+    def settle(self) -> None:
+        """What an agent does: where nothing learns any more, reads are no longer watched."""
+        for _ in range(QUIET_LOOKS + 2):
+            self.hops.walk()
 
 
 class AnySession(HopSession):
@@ -198,6 +210,9 @@ class RedirectSession:
     def hopped(self) -> float | None:
         """Nobody counts."""
         return None
+
+    def settle(self) -> None:
+        """Nothing."""
 
 
 @dataclass(frozen=True)

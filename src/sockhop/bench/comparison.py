@@ -87,6 +87,7 @@ class Comparison:
         with arm.up() as session:
             if arm.learns:
                 self.sample(machine, LESSON, arm, Lesson(session.cgroup))
+                session.settle()
             sample = self.sample(machine, effort, arm, session)
             return dataclasses.replace(sample, hopped=session.hopped())
 

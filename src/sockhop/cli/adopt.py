@@ -5,6 +5,7 @@ import click
 from sockhop.cli import exits, output
 from sockhop.cli.options import json_option
 from sockhop.control import service
+from sockhop.control.instance import Instance
 from sockhop.control.status import SCHEMA
 
 
@@ -13,7 +14,12 @@ from sockhop.control.status import SCHEMA
 def command(as_json: bool) -> int:
     """Take in, once, the connections that exist already and may hop by now."""
     counts: list[int] = []
-    service.change(lambda instance: counts.append(instance.walk()))
+
+    def adopt(instance: Instance) -> None:
+        instance.watch()  # there may be no agent that stopped it, any more
+        counts.append(instance.walk())
+
+    service.change(adopt)
     if as_json:
         output.data({"schema": SCHEMA, "adopted": counts[0]})
     else:

@@ -28,6 +28,7 @@ def command(interval: float, once: bool, as_json: bool) -> int:
     """
     log.start(as_json)
     if once:
+        service.change(lambda instance: instance.watch())  # there may be no agent that stopped it, any more
         service.change(agent.walk)
         service.change(agent.forget_gone)
         return exits.OK

@@ -9,6 +9,7 @@ from sockhop.control.instance import Instance
 from sockhop.control.probes import suitability
 from sockhop.control.settings import Settings
 from sockhop.control.status import Status
+from sockhop.control.watching import Watch
 from sockhop.errors import NotUp
 from sockhop.kernel import cgroups, signals
 
@@ -42,6 +43,7 @@ class Accelerator:
         self._accept_data_loss = accept_data_loss
         self._settings = Settings(**settings)  # type: ignore[arg-type]
         self._instance: Instance | None = None
+        self._watch = Watch()
 
     def __enter__(self) -> "Accelerator":
         directory = places.private()
@@ -95,9 +97,12 @@ class Accelerator:
     def walk(self) -> int:
         """Take in connections that exist already and may hop, and take out those that no longer may.
 
-        Nothing else does it while the block lasts, so call it now and then. Return how many sockets went in.
+        Nothing else does it while the block lasts, so call it now and then; where nothing learns any more, reads
+        are then no longer watched, which costs a little. Return how many sockets went in.
         """
-        return self._up().walk()
+        instance = self._up()
+        self._watch.look(instance)
+        return instance.walk()
 
     def recheck(self) -> None:
         """Make each direction show its next message to the stack, and so to firewalls, before it hops again."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sockhop.control.classes import Class
+from sockhop.control.watching import Watch, Watched
 from sockhop.errors import Locked, NotUp, SockhopError
 from sockhop.kernel import cgroups, systemd
 from sockhop.kernel.firewall import BURST_SECONDS, Change, Watcher
@@ -25,7 +26,7 @@ _NEVER = float("inf")
 log = logging.getLogger(__name__)
 
 
-class Hops(Protocol):
+class Hops(Watched, Protocol):
     """What the agent does with an instance: see :class:`~sockhop.control.instance.Instance`."""
 
     def recheck(self) -> None:
@@ -33,9 +34,6 @@ class Hops(Protocol):
 
     def walk(self) -> int:
         """Take in the connections that may hop by now; return how many sockets that were."""
-
-    def classes(self) -> list[Class]:
-        """Return what was learned about each service."""
 
     def forget(self, known: list[Class]) -> None:
         """Forget these classes."""
@@ -87,6 +85,7 @@ class Agent:
         self._service, self._interval, self._wake = service, interval, wake
         self._serving: int | None = None
         self._watcher: Watcher | None = None
+        self._watch = Watch()
         self._changes: set[Change] = set()  # for which a recheck is due
         self._complaints: dict[str, str] = {}
         self._status = ""
@@ -114,6 +113,8 @@ class Agent:
                 self._note(self._watcher.wait(pause))
         finally:
             systemd.notify("STOPPING=1")
+            if self._watcher is not None:
+                self._act("watch", lambda hops: hops.watch())  # nobody else may look after it
             if self._watcher is not None:
                 self._watcher.close()
             say("stopped")
@@ -145,6 +146,7 @@ class Agent:
 
     def _find(self, identity: int) -> None:
         self._serving = identity
+        self._watch = Watch()
         self._watcher = Watcher(self._wake, self._tell_skipped)
         found = self._watcher.follow()
         say("service_found", watching=len(found))
@@ -164,6 +166,7 @@ class Agent:
 
     def _walk(self) -> None:
         self._tasks[self._walk] = time.monotonic() + self._interval
+        self._act("watch", self._watch.look)
         self._act("walk", walk)
 
     def _expire(self) -> None:

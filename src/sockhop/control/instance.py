@@ -9,6 +9,7 @@ Everything that keeps traffic right is in these pins and needs no process:
     candidates, matches   of the search for pairs
     connections the sock_ops program                   drain, discover, adopt, flows, owners   iterator links
     received, taken           links of what watches applications, unless eager
+    received-program          to make the former again: see :mod:`sockhop.control.watching`
     scope-ID    a link of that program to the cgroup with this id
 
 The maps' last reference must not go while sockets are inside: the kernel would throw away what is unread
@@ -21,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockhop.control import loading, scopes, status, walking
+from sockhop.control import loading, scopes, status, walking, watching
 from sockhop.control.classes import Class, forget_classes, read_classes
 from sockhop.control.pins import Pins
 from sockhop.control.settings import Settings
@@ -130,8 +131,12 @@ class Instance(Pins):
 
     def tracked(self) -> int:
         """Return how many sockets were taken in and are not closed."""
+        return int(self.gauge().tracked)
+
+    def gauge(self) -> Gauge:
+        """Return what goes up and down."""
         with self.get("gauge") as fd:
-            return int(maps.read_element(fd, Gauge).tracked)
+            return maps.read_element(fd, Gauge)
 
     def left(self) -> int:
         """Return how many sockets are in the map, closed ones with unread bytes among them; takes a while."""
@@ -192,6 +197,22 @@ class Instance(Pins):
             for index, rule in enumerate(rules):
                 maps.put(fd, ctypes.c_uint32(index), rule)
         self.configure(change)
+
+    # -- watching ----------------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Watch reads from now on, so that classes can learn; in eager mode nothing does."""
+        if not self.config().eager:
+            watching.attach(self)
+            self.configure(lambda config: setattr(config, "watched", 1))
+
+    def say_unwatched(self) -> None:
+        """Let no more connections be learned from."""
+        self.configure(lambda config: setattr(config, "watched", 0))
+
+    def watch_no_more(self) -> None:
+        """Watch reads no more: when no connection is observed, and none will be."""
+        watching.detach(self)
 
     # -- taking in ---------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from sockhop.control import tuning
+from sockhop.control import tuning, watching
 from sockhop.control.pins import Pins, closing
 from sockhop.control.settings import Settings
 from sockhop.errors import Unsupported
@@ -71,7 +71,9 @@ def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
                 with suppress(OSError):
                     pins.pin_link(iterator(loaded, name), name)
         for name in watchers:
-            pins.pin_link(tracepoint(loaded, name), name)
+            pins.pin_link(watching.tracepoint(loaded.program_fd(f"sockhop_{name}")), name)
+        if watchers:
+            pins.pin(loaded.program_fd("sockhop_received"), watching.PROGRAM)
         if classes and known is None:
             classes.unlink(missing_ok=True)
             libbpf.obj_pin(loaded.map_fd("classes"), str(classes).encode())
@@ -119,11 +121,6 @@ def attach(loaded: objects.LoadedObject, name: str) -> None:
 def iterator(loaded: objects.LoadedObject, name: str) -> int:
     """Return a link of an iterator. Raises :class:`OSError`."""
     return libbpf.link_create(loaded.program_fd(f"sockhop_{name}"), 0, libbpf.BPF_TRACE_ITER, None)
-
-
-def tracepoint(loaded: objects.LoadedObject, name: str) -> int:
-    """Return a link of what watches applications. Raises :class:`OSError`."""
-    return libbpf.link_create(loaded.program_fd(f"sockhop_{name}"), 0, libbpf.BPF_TRACE_RAW_TP, None)
 
 
 @contextmanager

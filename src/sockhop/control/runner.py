@@ -16,6 +16,7 @@ from sockhop.control.keeper import Keeper
 from sockhop.control.probes import suitability
 from sockhop.control.settings import Settings
 from sockhop.control.status import Status
+from sockhop.control.watching import Watch
 from sockhop.errors import Locked, NoSuchCommand
 from sockhop.kernel import cgroups, signals
 from sockhop.kernel.abi import Rule
@@ -126,6 +127,7 @@ def _attend(command: "subprocess.Popen[bytes]", instance: Instance) -> int:
     # From before there was a command: a terminal's Ctrl-C too has not reached it.
     while info := signal.sigtimedwait(FORWARDED, 0):
         _pass_on(command, info.si_signo)
+    watch = Watch()
     while True:
         code = command.poll()
         if code is not None:
@@ -133,6 +135,7 @@ def _attend(command: "subprocess.Popen[bytes]", instance: Instance) -> int:
         info = signal.sigtimedwait(FORWARDED | {signal.SIGCHLD}, WALK_SECONDS)
         if info is None:
             with suppress(OSError):  # whatever is not taken in stays on the stack
+                watch.look(instance)
                 instance.walk()
             continue
         number = signal.Signals(info.si_signo)

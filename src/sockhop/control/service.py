@@ -59,6 +59,7 @@ def up(
             if _can_stay(old, settings):
                 added = _add_scopes(old, wanted)
                 old.configure(lambda config: tuning.tune(config, settings))
+                old.watch()
                 _set_rules(old, rules)
                 return Ups(old.status(), made=False, replaced=False, added=added)
         known = None if settings.mode == "eager" else places.classes()

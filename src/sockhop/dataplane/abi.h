@@ -115,7 +115,7 @@ struct class_info {
 	__u32 recent_bursts;
 	__u32 recent_corked;
 	__u32 blocking; /* bits of enum blocking */
-	__u32 unused;
+	__u32 rings;    /* some reads are io_uring's: only sockhop_received sees their flags */
 	__u32 state;    /* enum class_state */
 	__u32 reasons;  /* bits of enum reason */
 };
@@ -147,7 +147,7 @@ struct gauge {
 	__u64 observed; /* sockets that are watched for their class to learn from */
 	__u64 adopted;  /* connections' ends that existed before they went in */
 	__u32 turns;    /* of classes, from one state to another */
-	__u32 unused;
+	__u32 unwatched; /* times that a class would have learned, had reads been watched */
 };
 
 /* Written by user space only. */
@@ -172,7 +172,7 @@ struct config {
 	__u32 least_messages;    /* a connection, both ways: fewer are not worth taking it in */
 	__u64 review_ns;         /* a class that would lose is looked at again this often */
 	__u32 room;              /* rcvbuf, or 0 where the kernel would not give as much */
-	__u32 unused;
+	__u32 watched;           /* sockhop_received is attached, so that classes can learn */
 };
 
 struct event {

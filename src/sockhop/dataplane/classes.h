@@ -118,15 +118,21 @@ INLINE void judge(struct class_key *key, struct class_info *class)
 	}
 }
 
+/* What was seen of it is no evidence any more. */
+INLINE void start_anew(struct class_info *class)
+{
+	class->connections = class->reads = class->writes = 0;
+	class->read_bytes = class->written_bytes = 0;
+	class->blocking = class->rings = 0;
+}
+
 /* A class that only lost is looked at again now and then, from the start. */
 INLINE void review(struct class_key *key, struct class_info *class)
 {
 	if (class->state != CLASS_STACK || class->reasons & HAZARDS ||
 	    bpf_ktime_get_ns() - class->since_ns < config.review_ns)
 		return;
-	class->connections = class->reads = class->writes = 0;
-	class->read_bytes = class->written_bytes = 0;
-	class->blocking = 0;
+	start_anew(class);
 	__sync_fetch_and_and(&class->reasons, HAZARDS); /* one that was seen just now stays */
 	turn(key, class, CLASS_STACK, CLASS_LEARNING);
 }

@@ -49,10 +49,12 @@ INLINE void found(struct tcp_sock *tcp, struct seq_pair pair, enum role role)
 	struct seq_pair peer_pair = mirrored(pair);
 	struct class_key class = class_of(sock_of(tcp), role);
 	int flags = BPF_SOCK_OPS_STATE_CB_FLAG;
+	enum class_state state;
 	struct where where;
 	struct end *end;
 
-	if (state_of_new(sock_of(tcp), &sock_of(tcp)->__sk_common, &class) == CLASS_STACK)
+	state = state_of_new(sock_of(tcp), &sock_of(tcp)->__sk_common, &class);
+	if (state == CLASS_STACK || (state == CLASS_LEARNING && !may_learn()))
 		return;
 	end = bpf_sk_storage_get(&ends, tcp, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!end)
@@ -63,7 +65,8 @@ INLINE void found(struct tcp_sock *tcp, struct seq_pair pair, enum role role)
 		end->is_over = 1;
 		return;
 	}
-	observe(end);
+	if (state == CLASS_LEARNING && !observe(end))
+		return;
 	where = here(tcp, end);
 	bpf_map_update_elem(&arrived, &peer_pair, &where, BPF_ANY);
 }

@@ -5,6 +5,7 @@
 
 #include "classes.h"
 #include "hazards.h"
+#include "observed.h"
 
 /* More than the largest count that can pass the test below at once: one a CPU. */
 #define CAPACITY_SLACK 1024
@@ -76,12 +77,6 @@ INLINE void begin(struct end *end, struct tcp_sock *tcp, struct seq_pair pair, s
 	end->read_at = tcp->write_seq;
 }
 
-INLINE void observe(struct end *end)
-{
-	end->observed = 1;
-	__sync_fetch_and_add(&gauge.observed, 1);
-}
-
 /* Hops do not feed TCP's autotuning (tcp_rcv_space_adjust sees no sequence numbers move), so a socket
  * that nobody has set one for gets the receive buffer that a bulk reader would have tuned itself. Or none: with
  * less than that, streams of which TCP carries a part would be slower than on TCP alone. */
@@ -149,7 +144,7 @@ INLINE struct end *go_in(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct 
 
 	if (!sk || state == CLASS_STACK || !may_hop(tcp))
 		return NULL;
-	if (state == CLASS_HOPPING && is_full(class->role))
+	if (state == CLASS_HOPPING ? is_full(class->role) : !may_learn())
 		return NULL;
 	bpf_get_socket_cookie(ctx); /* makes one */
 	end = bpf_sk_storage_get(&ends, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -158,7 +153,8 @@ INLINE struct end *go_in(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct 
 		return NULL;
 	begin(end, tcp, pair, class);
 	if (state == CLASS_LEARNING) {
-		observe(end);
+		if (!observe(end))
+			return NULL;
 	} else {
 		if (!enter(ctx, tcp, end))
 			return NULL;

@@ -5,6 +5,7 @@
 
 #include "classes.h"
 #include "hazards.h"
+#include "observed.h"
 #include "peer.h"
 
 /* An end counts by itself, and tells its class each time it has made so many reads. */
@@ -56,13 +57,6 @@ INLINE void blame_found(__u32 *where, struct class_key *class)
 	blame_all(class, found);
 }
 
-/* A read and the close of a socket may both find that it is enough, on two CPUs: only one of them counts. */
-INLINE void observe_no_more(struct end *end)
-{
-	if (__sync_val_compare_and_swap(&end->observed, 1, 0) == 1)
-		__sync_fetch_and_add(&gauge.observed, -1);
-}
-
 INLINE void add(struct class_key *key, struct class_info *class, __u32 reads, __u32 writes)
 {
 	__sync_fetch_and_add(&class->reads, reads);
@@ -79,6 +73,8 @@ INLINE void tell_observed(struct end *end, struct tcp_sock *tcp, struct class_ke
 
 	if (end->blocks)
 		__sync_fetch_and_or(&class->blocking, BLOCKING_SEEN);
+	if (end->rings)
+		class->rings = 1;
 	__sync_fetch_and_add(&class->read_bytes, end->read_bytes);
 	__sync_fetch_and_add(&class->written_bytes, tcp->bytes_sent - end->told_bytes);
 	end->told_segments += segments;
@@ -87,11 +83,22 @@ INLINE void tell_observed(struct end *end, struct tcp_sock *tcp, struct class_ke
 	add(key, class, reads, segments);
 }
 
-/* The same of an end in the map. A hop is a message that only its sender counts: it tells both classes. */
+/* An end in the map shows only the guard how it is read: no evidence for a class that learns anew. */
+INLINE void tell_hops(struct class_key *key, __u32 reads, __u32 writes, __u32 bursts, __u32 corked)
+{
+	struct class_info *class = find_class(key);
+
+	if (!class || class->state == CLASS_LEARNING)
+		return;
+	__sync_fetch_and_add(&class->recent_bursts, bursts);
+	__sync_fetch_and_add(&class->recent_corked, corked);
+	add(key, class, reads, writes);
+}
+
+/* A hop is a message that only its sender counts: it tells both classes. */
 static __attribute__((noinline)) int tell_sent(struct end *end)
 {
 	__u32 messages, bursts, corked;
-	struct class_info *class;
 	struct class_key key;
 
 	if (!end)
@@ -102,28 +109,22 @@ static __attribute__((noinline)) int tell_sent(struct end *end)
 	end->told_sent = end->sent;
 	end->bursts = end->corked = 0;
 	key = end->class;
-	class = find_class(&key);
-	if (class) {
-		__sync_fetch_and_add(&class->recent_bursts, bursts);
-		__sync_fetch_and_add(&class->recent_corked, corked);
-		add(&key, class, 0, messages);
-	}
-	if (!peer_of(end) || !class_of_peer(end, &key))
-		return 0;
-	class = find_class(&key);
-	if (class)
-		add(&key, class, messages, 0);
+	tell_hops(&key, 0, messages, bursts, corked);
+	if (peer_of(end) && class_of_peer(end, &key))
+		tell_hops(&key, messages, 0, 0, 0);
 	return 0;
 }
 
 /* TCP may be done with a connection while its reader sleeps, or before it has come for the last bytes (tcp_fin,
  * TIME_WAIT). How these are read nobody sees, so what was not read before is no evidence, unless the application has
  * closed the socket and can read no more. */
-INLINE bool is_evidence(struct end *end, struct tcp_sock *tcp)
+INLINE bool is_evidence(struct end *end, struct tcp_sock *tcp, struct class_info *class)
 {
 	__u32 end_of_stream = sock_of(tcp)->sk_shutdown & RCV_SHUTDOWN ? 1 : 0;
 
-	if (!end->observed || !sock_of(tcp)->sk_socket)
+	if (!end->observed)
+		return class->state != CLASS_LEARNING;
+	if (!sock_of(tcp)->sk_socket)
 		return true;
 	return end->was_read && tcp->rcv_nxt - tcp->copied_seq <= end_of_stream;
 }
@@ -157,10 +158,11 @@ static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock
 	if (class) {
 		hazards_of_socket(tcp, &end->found);
 		note(&end->found, interrupts(end, tcp), HAZARD(INTERRUPTED));
+		note(&end->found, end->shared, HAZARD(THREADS));
 		blame_found(&end->found, &key);
 		if (is_over)
 			__sync_fetch_and_add(&class->recent_connections, 1);
-		if (is_over && is_evidence(end, tcp))
+		if (is_over && is_evidence(end, tcp, class))
 			has_ended(end, class);
 		if (end->observed)
 			tell_observed(end, tcp, &key, class);
@@ -188,8 +190,11 @@ INLINE bool is_after_bulk(struct end *end, struct tcp_sock *tcp)
 	return sent > (__u32)sock_of(tcp)->sk_sndbuf / 4;
 }
 
+/* What is in doubt does not count yet. */
 INLINE void has_read(struct end *end, struct tcp_sock *tcp, __u32 bytes)
 {
+	if (end->shared)
+		return;
 	end->read_bytes += bytes;
 	if (++end->reads >= EVIDENCE_BATCH)
 		tell_class(end, tcp, false);

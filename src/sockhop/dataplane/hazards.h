@@ -78,24 +78,35 @@ INLINE bool may_splice(void)
 	return name[0] == community || (name[0] == enterprise && !name[1]);
 }
 
-/* Whether nobody but the calling thread can reach the socket: one thread, one reference to the file. */
-INLINE bool is_alone(struct file *file)
+INLINE bool has_threads(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	return bpf_get_current_task_btf()->signal->nr_threads != 1;
+}
+
+INLINE bool is_shared(struct file *file)
+{
 	struct file___before_6_13 *older = (void *)file;
 
-	if (task->signal->nr_threads != 1)
-		return false;
-	return field_exists(file->f_ref) ? file->f_ref.refcnt.counter == 0 :
-					   older->f_count.counter == 1;
+	return field_exists(file->f_ref) ? file->f_ref.refcnt.counter != 0 :
+					   older->f_count.counter != 1;
+}
+
+/* Whether nobody but the calling thread can reach the socket. */
+INLINE bool is_alone(struct file *file)
+{
+	return !has_threads() && !is_shared(file);
 }
 
 /* A blocking recv() in tcp_bpf_recvmsg_parser() gives EAGAIN for whatever wakes it without bytes: a
- * signal, and another thread's or process's send or shutdown. Who may meet that is not let in. */
-INLINE void hazards_of_blocking(struct tcp_sock *tcp, volatile __u32 *found)
+ * signal, and another thread's or process's send or shutdown. Who may meet that is not let in. Whoever looks at
+ * /proc/PID/fd holds the socket for a moment (proc_fd_link), so only what is shared twice in a row is. */
+INLINE void hazards_of_blocking(struct tcp_sock *tcp, struct end *end)
 {
-	note(found, !is_alone(sock_of(tcp)->sk_socket->file), HAZARD(THREADS));
-	hazards_of_handlers(bpf_get_current_task_btf(), found);
+	bool shared = is_shared(sock_of(tcp)->sk_socket->file);
+
+	note(&end->found, has_threads() || (shared && end->shared), HAZARD(THREADS));
+	end->shared = shared;
+	hazards_of_handlers(bpf_get_current_task_btf(), &end->found);
 }
 
 #endif

@@ -154,9 +154,18 @@ struct pt_regs___arm64 {
 	__s32 syscallno;
 };
 
+typedef struct {
+	unsigned long sig[1];
+} sigset_t;
+
+struct sigpending {
+	sigset_t signal;
+};
+
 struct signal_struct {
 	int nr_threads;
 	unsigned int flags;
+	struct sigpending shared_pending;
 };
 
 struct sigaction {
@@ -187,6 +196,8 @@ struct task_struct {
 	struct sighand_struct *sighand;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
+	struct sigpending pending;
+	sigset_t blocked;
 	char comm[16];
 };
 

@@ -6,6 +6,7 @@
 #define SOCKHOP_LEARN_H
 
 #include "evidence.h"
+#include "syscalls.h"
 
 /* include/trace/events/sock.h: sock_recv_length(struct sock *sk, int ret, int flags). A peek has a
  * result of 0. */
@@ -29,11 +30,12 @@ int sockhop_received(__u64 *ctx)
 		hazards_of_socket(tcp, &end->found);
 	if (end->observed) {
 		end->was_read = 1;
+		end->rings |= is_of_ring(current_call().number);
 		note(&end->found, may_splice(), HAZARD(MAY_SPLICE));
 	}
 	if (end->observed && blocks) {
 		end->blocks = 1;
-		hazards_of_blocking(tcp, &end->found);
+		hazards_of_blocking(tcp, end);
 		note(&end->found, is_after_bulk(end, tcp), HAZARD(BULK));
 	}
 	note(&end->found, blocks && is_interrupted(tcp, result), HAZARD(INTERRUPTED));

@@ -47,9 +47,12 @@ struct end {
 	__u8 is_behind;    /* its reader is: see has_fallen_behind() */
 	__u8 wait;         /* the sender is to wait until all has left: see hold_back() */
 	__u8 is_held;      /* and we have set TCP_NOTSENT_LOWAT for it */
-	__u8 was_read;     /* while it was observed, be it to find nothing */
 	__u8 reads;        /* since the class has heard of it */
-	__u8 blocks;       /* a read that was observed might block */
+	/* While it was observed. */
+	__u8 was_read : 1; /* be it to find nothing */
+	__u8 blocks : 1;   /* a read might block */
+	__u8 rings : 1;    /* a read was io_uring's */
+	__u8 shared : 1;   /* at its last such read somebody else held the socket too */
 	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
 	__u32 peer_sent;
 	__u32 streak;

@@ -115,8 +115,10 @@ int sockhop_send(struct sk_msg_md *msg)
 		find_peer(end);
 	me = read_only(struct tcp_sock, kern->sk);
 	peer = read_only(struct tcp_sock, end->peer.sock);
-	if (!config.eager && !end->kept && end->jiffies != (__u32)bpf_jiffies64())
+	if (!config.eager && !end->kept && end->jiffies != (__u32)bpf_jiffies64()) {
 		watch_reader(end, peer);
+		end->shared = 0;
+	}
 	if (!config.eager && is_urgent(size))
 		blame_all(&end->class, HAZARD(OOB));
 	outcome = decide(end, me, peer, size);

@@ -89,6 +89,20 @@ INLINE bool sends_at_once(struct syscall call)
 	return call.number == CALL(WRITE) || call.number == CALL(WRITEV);
 }
 
+/* 0 for a call that is not known. */
+INLINE __u32 flags_of_recv(struct syscall call)
+{
+	if (call.number == CALL(RECVFROM) || call.number == CALL(RECVMMSG))
+		return call.fourth;
+	return call.number == CALL(RECVMSG) ? call.third : 0;
+}
+
+/* io_uring's worker has no call of its own. */
+INLINE bool is_of_ring(__u64 number)
+{
+	return number == IO_URING_ENTER || bpf_get_current_task_btf()->flags & PF_IO_WORKER;
+}
+
 INLINE bool is_recv(__u64 number)
 {
 	return number == CALL(READ) || number == CALL(RECVFROM) || number == CALL(RECVMSG) ||

@@ -10,8 +10,7 @@
 #include "evidence.h"
 #include "syscalls.h"
 
-/* What io_uring splices is done by a worker, which has no system call of its own: who lets workers read is taken
- * for one who does that. */
+/* What io_uring splices is done by a worker: who lets workers read is taken for one who does that. */
 INLINE __u32 hazard_of_taking(void)
 {
 	__u64 number = current_call().number;
@@ -29,21 +28,87 @@ INLINE bool holds_bytes(struct tcp_sock *tcp)
 	return psock && psock->msg_tot_len;
 }
 
+INLINE bool may_block(struct tcp_sock *tcp, __u32 flags)
+{
+	return !(flags & MSG_DONTWAIT) && !(sock_of(tcp)->sk_socket->file->f_flags & O_NONBLOCK);
+}
+
+/* A signal or a reset, which in the map a blocking read that finds nothing tells as EAGAIN. It cannot be told here from
+ * one that came just after the read's bytes; and not at all from a wake-up by another thread or process. */
+INLINE bool may_be_interrupted(struct tcp_sock *tcp)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	unsigned long signals = task->pending.signal.sig[0] | task->signal->shared_pending.signal.sig[0];
+
+	if (holds_bytes(tcp) || task->signal->flags & SIGNAL_GROUP_EXIT)
+		return false;
+	return sock_of(tcp)->sk_err || signals & ~task->blocked.sig[0];
+}
+
+/* Reads in a way that only sockhop_received can judge. */
+INLINE void reads_otherwise(struct class_key *key)
+{
+	struct class_key copy = *key;
+	struct class_info *class = find_class(&copy);
+
+	if (!class || class->state != CLASS_HOPPING)
+		return;
+	start_anew(class);
+	turn(&copy, class, CLASS_HOPPING, CLASS_LEARNING);
+	__sync_fetch_and_add(&gauge.unwatched, 1);
+}
+
+/* A read of a socket in the map, while sockhop_received is not attached, by what shows here as well. Who splices leaves
+ * bytes, see below. */
+INLINE void guard(__u64 *ctx, struct tcp_sock *tcp)
+{
+	struct syscall call = current_call();
+	__u32 flags = flags_of_recv(call);
+	bool is_other = !is_recv(call.number) || is_of_ring(call.number);
+	bool blocks = may_block(tcp, flags);
+	bool shared = blocks && is_shared(sock_of(tcp)->sk_socket->file);
+	bool threads = blocks && has_threads();
+	bool interrupted = blocks && may_be_interrupted(tcp);
+	struct end *end;
+
+	if (!(flags & HAZARDOUS_RECV) && !is_other && !shared && !threads && !interrupted)
+		return;
+	end = bpf_sk_storage_get(&ends, (void *)ctx[0], NULL, 0);
+	if (!end)
+		return;
+	hazards_of_recv(flags, &end->found);
+	if (flags & MSG_PEEK) /* SO_PEEK_OFF */
+		hazards_of_socket(tcp, &end->found);
+	note(&end->found, interrupted, HAZARD(INTERRUPTED));
+	note(&end->found, threads || (shared && end->shared), HAZARD(THREADS));
+	end->shared = shared; /* until the next tick: see sockhop_send() */
+	blame_found(&end->found, &end->class);
+	if (is_other)
+		reads_otherwise(&end->class);
+}
+
+INLINE void judge_taking(__u64 *ctx)
+{
+	__u32 hazard = hazard_of_taking();
+	struct end *end;
+
+	if (!hazard)
+		return;
+	end = bpf_sk_storage_get(&ends, (void *)ctx[0], NULL, 0);
+	if (end)
+		blame_all(&end->class, hazard);
+}
+
 /* Called by tcp_recvmsg_locked(), tcp_bpf_recvmsg_parser(), tcp_read_sock(), tcp_zerocopy_receive(). */
 SEC("tp_btf/tcp_rcv_space_adjust")
 int sockhop_taken(__u64 *ctx)
 {
-	struct end *end;
-	__u32 hazard;
+	struct tcp_sock *tcp = read_only(struct tcp_sock, ctx[0]);
 
-	if (!gauge.observed && !holds_bytes(read_only(struct tcp_sock, ctx[0])))
-		return 0;
-	hazard = hazard_of_taking();
-	if (!hazard)
-		return 0;
-	end = bpf_sk_storage_get(&ends, (void *)ctx[0], NULL, 0);
-	if (end)
-		blame_all(&end->class, hazard);
+	if (gauge.observed || holds_bytes(tcp))
+		judge_taking(ctx);
+	if (!config.watched && psock_of(tcp))
+		guard(ctx, tcp);
 	return 0;
 }
 

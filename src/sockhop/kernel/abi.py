@@ -156,7 +156,7 @@ class Config(ctypes.Structure):
         ("least_messages", ctypes.c_uint32),
         ("review_ns", ctypes.c_uint64),
         ("room", ctypes.c_uint32),
-        ("unused", ctypes.c_uint32),
+        ("watched", ctypes.c_uint32),
     )
 
 
@@ -168,7 +168,7 @@ class Gauge(ctypes.Structure):
         ("observed", ctypes.c_uint64),
         ("adopted", ctypes.c_uint64),
         ("turns", ctypes.c_uint32),
-        ("unused", ctypes.c_uint32),
+        ("unwatched", ctypes.c_uint32),
     )
 
 
@@ -198,7 +198,7 @@ class ClassInfo(ctypes.Structure):
         ("recent_bursts", ctypes.c_uint32),
         ("recent_corked", ctypes.c_uint32),
         ("blocking", ctypes.c_uint32),
-        ("unused", ctypes.c_uint32),
+        ("rings", ctypes.c_uint32),
         ("state", ctypes.c_uint32),
         ("reasons", ctypes.c_uint32),
     )

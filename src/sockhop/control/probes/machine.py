@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from sockhop.control import loading
+from sockhop.control import loading, watching
 from sockhop.control.pins import closing
 from sockhop.control.probes.answers import Missing, Need
 from sockhop.control.settings import Settings
@@ -107,7 +107,7 @@ def _owners() -> str:
 def _tracepoints() -> str:
     with _loaded(*loading.WATCHERS) as loaded:
         for name in loading.WATCHERS:
-            os.close(loading.tracepoint(loaded, name))
+            os.close(watching.tracepoint(loaded.program_fd(f"sockhop_{name}")))
     return "what applications do can be watched"
 
 
