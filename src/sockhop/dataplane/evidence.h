@@ -71,9 +71,9 @@ INLINE void tell_observed(struct end *end, struct tcp_sock *tcp, struct class_ke
 {
 	__u32 reads = end->reads, segments = tcp->data_segs_out - end->told_segments;
 
-	if (end->blocks)
+	if (end->seen & SEEN_BLOCKING)
 		__sync_fetch_and_or(&class->blocking, BLOCKING_SEEN);
-	if (end->rings)
+	if (end->seen & SEEN_RING)
 		class->rings = 1;
 	__sync_fetch_and_add(&class->read_bytes, end->read_bytes);
 	__sync_fetch_and_add(&class->written_bytes, tcp->bytes_sent - end->told_bytes);
@@ -126,7 +126,7 @@ INLINE bool is_evidence(struct end *end, struct tcp_sock *tcp, struct class_info
 		return class->state != CLASS_LEARNING;
 	if (!sock_of(tcp)->sk_socket)
 		return true;
-	return end->was_read && tcp->rcv_nxt - tcp->copied_seq <= end_of_stream;
+	return end->seen && tcp->rcv_nxt - tcp->copied_seq <= end_of_stream;
 }
 
 /* A reset comes while its reader sleeps or is about to: what is_interrupted() would find is known before it has woken,
@@ -135,13 +135,13 @@ INLINE bool interrupts(struct end *end, struct tcp_sock *tcp)
 {
 	int error = sock_of(tcp)->sk_err;
 
-	return end->blocks && (error == ECONNRESET || error == ETIMEDOUT) && tcp->rcv_nxt == tcp->copied_seq;
+	return end->seen & SEEN_BLOCKING && (error == ECONNRESET || error == ETIMEDOUT) && tcp->rcv_nxt == tcp->copied_seq;
 }
 
 INLINE void has_ended(struct end *end, struct class_info *class)
 {
 	__sync_fetch_and_add(&class->connections, 1);
-	if (end->blocks)
+	if (end->seen & SEEN_BLOCKING)
 		__sync_fetch_and_or(&class->blocking, BLOCKING_ENDED);
 }
 

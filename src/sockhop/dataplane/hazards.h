@@ -78,9 +78,9 @@ INLINE bool may_splice(void)
 	return name[0] == community || (name[0] == enterprise && !name[1]);
 }
 
-INLINE bool has_threads(void)
+INLINE bool has_threads(struct task_struct *task)
 {
-	return bpf_get_current_task_btf()->signal->nr_threads != 1;
+	return task->signal->nr_threads != 1;
 }
 
 INLINE bool is_shared(struct file *file)
@@ -94,7 +94,7 @@ INLINE bool is_shared(struct file *file)
 /* Whether nobody but the calling thread can reach the socket. */
 INLINE bool is_alone(struct file *file)
 {
-	return !has_threads() && !is_shared(file);
+	return !has_threads(bpf_get_current_task_btf()) && !is_shared(file);
 }
 
 /* A blocking recv() in tcp_bpf_recvmsg_parser() gives EAGAIN for whatever wakes it without bytes: a
@@ -103,10 +103,11 @@ INLINE bool is_alone(struct file *file)
 INLINE void hazards_of_blocking(struct tcp_sock *tcp, struct end *end)
 {
 	bool shared = is_shared(sock_of(tcp)->sk_socket->file);
+	struct task_struct *task = bpf_get_current_task_btf();
 
-	note(&end->found, has_threads() || (shared && end->shared), HAZARD(THREADS));
+	note(&end->found, has_threads(task) || (shared && end->shared), HAZARD(THREADS));
 	end->shared = shared;
-	hazards_of_handlers(bpf_get_current_task_btf(), &end->found);
+	hazards_of_handlers(task, &end->found);
 }
 
 #endif

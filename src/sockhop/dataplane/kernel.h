@@ -191,6 +191,7 @@ struct pid {
 };
 
 struct task_struct {
+	void *stack;
 	unsigned int flags;
 	struct signal_struct *signal;
 	struct sighand_struct *sighand;

@@ -29,12 +29,13 @@ int sockhop_received(__u64 *ctx)
 	if (end->observed || flags & MSG_PEEK) /* SO_PEEK_OFF */
 		hazards_of_socket(tcp, &end->found);
 	if (end->observed) {
-		end->was_read = 1;
-		end->rings |= is_of_ring(current_call().number);
+		end->seen |= SEEN_READ;
+		if (is_of_ring(current_call(), bpf_get_current_task_btf()))
+			end->seen |= SEEN_RING;
 		note(&end->found, may_splice(), HAZARD(MAY_SPLICE));
 	}
 	if (end->observed && blocks) {
-		end->blocks = 1;
+		end->seen |= SEEN_BLOCKING;
 		hazards_of_blocking(tcp, end);
 		note(&end->found, is_after_bulk(end, tcp), HAZARD(BULK));
 	}

@@ -27,6 +27,13 @@ struct where {
 	__u64 end;    /* struct end * */
 };
 
+/* Of the reads of an end. */
+enum seen_reads {
+	SEEN_READ = 1, /* be it to find nothing */
+	SEEN_BLOCKING = 2,
+	SEEN_RING = 4, /* io_uring's */
+};
+
 /* An end's own state, in its socket's storage. Only the program that runs under the socket's lock
  * writes it; the peer reads some of it. */
 struct end {
@@ -48,11 +55,8 @@ struct end {
 	__u8 wait;         /* the sender is to wait until all has left: see hold_back() */
 	__u8 is_held;      /* and we have set TCP_NOTSENT_LOWAT for it */
 	__u8 reads;        /* since the class has heard of it */
-	/* While it was observed. */
-	__u8 was_read : 1; /* be it to find nothing */
-	__u8 blocks : 1;   /* a read might block */
-	__u8 rings : 1;    /* a read was io_uring's */
-	__u8 shared : 1;   /* at its last such read somebody else held the socket too */
+	__u8 seen;         /* while it was observed: bits of enum seen_reads */
+	__u8 shared;       /* at its last read that might block, somebody else held the socket too */
 	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
 	__u32 peer_sent;
 	__u32 streak;

@@ -60,9 +60,8 @@ struct syscall {
 };
 
 /* One of 32 bits on x86_64 has numbers of its own and is not recognised, as none is on other machines. */
-INLINE struct syscall current_call(void)
+INLINE struct syscall call_by(void *registers)
 {
-	void *registers = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	struct pt_regs *x86 = registers;
 	struct pt_regs___arm64 *arm64 = registers;
 
@@ -71,6 +70,11 @@ INLINE struct syscall current_call(void)
 	if (field_exists(arm64->syscallno))
 		return (struct syscall){ arm64->syscallno, arm64->regs[2], arm64->regs[3] };
 	return (struct syscall){ NO_CALL, 0, 0 };
+}
+
+INLINE struct syscall current_call(void)
+{
+	return call_by((void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
 }
 
 /* 0 for a call that is not known. */
@@ -98,9 +102,9 @@ INLINE __u32 flags_of_recv(struct syscall call)
 }
 
 /* io_uring's worker has no call of its own. */
-INLINE bool is_of_ring(__u64 number)
+INLINE bool is_of_ring(struct syscall call, struct task_struct *task)
 {
-	return number == IO_URING_ENTER || bpf_get_current_task_btf()->flags & PF_IO_WORKER;
+	return call.number == IO_URING_ENTER || task->flags & PF_IO_WORKER;
 }
 
 INLINE bool is_recv(__u64 number)
