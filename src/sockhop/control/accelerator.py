@@ -97,8 +97,9 @@ class Accelerator:
     def walk(self) -> int:
         """Take in connections that exist already and may hop, and take out those that no longer may.
 
-        Nothing else does it while the block lasts, so call it now and then; where nothing learns any more, reads
-        are then no longer watched, which costs a little. Return how many sockets went in.
+        Nothing else does it while the block lasts, so call it now and then. When it finds nothing to learn a few
+        times in a row, reads are no longer watched, which costs a little; from then on new services are learned
+        only if it is called again. Return how many sockets went in. Raises :class:`OSError`.
         """
         instance = self._up()
         self._watch.look(instance)

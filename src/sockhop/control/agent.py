@@ -21,6 +21,7 @@ from sockhop.kernel.firewall import BURST_SECONDS, Change, Watcher
 LOOK_SECONDS = 1.0  # for services and network namespaces that come and go
 EXPIRE_SECONDS = 60.0
 _LOCK_SECONDS = 0.1  # whoever holds it longer is waited for between other things
+_LAST_SECONDS = 5.0  # the same when the agent ends
 _NEVER = float("inf")
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,8 @@ class Agent:
         finally:
             systemd.notify("STOPPING=1")
             if self._watcher is not None:
-                self._act("watch", lambda hops: hops.watch())  # nobody else may look after it
+                # Nobody else may look after it.
+                self._act("watch", lambda hops: hops.watch(), _LAST_SECONDS)
             if self._watcher is not None:
                 self._watcher.close()
             say("stopped")
@@ -195,10 +197,10 @@ class Agent:
 
     # -- acting and telling ------------------------------------------------------------------------------------
 
-    def _act(self, what: str, action: Callable[[Hops], object]) -> bool:
+    def _act(self, what: str, action: Callable[[Hops], object], seconds: float = _LOCK_SECONDS) -> bool:
         """Do something to the service; return whether it was done."""
         try:
-            self._service.change(action, _LOCK_SECONDS)
+            self._service.change(action, seconds)
         except Locked:
             return False
         except NotUp:

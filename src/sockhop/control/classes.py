@@ -14,8 +14,8 @@ class Class:
 
     ``cgroup`` is the cgroup's id; ``state`` is ``learning``, ``hopping`` or ``stack``, since ``since_ns``
     (CLOCK_MONOTONIC); ``reasons`` say why it is kept on the stack. While it is ``blocking``, reads may block, and
-    no connection with such reads has closed yet, so that their number is not enough to judge it by. If it reads by
-    ``io_uring``, it can be guarded only while reads are watched.
+    no connection with such reads has closed yet, so that their number is not enough to judge it by. One that is
+    ``watched`` can be guarded only while reads are: it reads by io_uring, or may block after it has sent in bulk.
     """
 
     cgroup: int
@@ -30,7 +30,7 @@ class Class:
     written_bytes: int
     blocking: bool = False
     since_ns: int = 0
-    io_uring: bool = False
+    watched: bool = False
 
     def as_json(self, where: dict[int, Path]) -> dict[str, Any]:
         """Return the object of ``classes --json``. ``where`` has the paths of cgroups by id."""
@@ -74,5 +74,5 @@ def _class(key: ClassKey, info: ClassInfo) -> Class:
         info.written_bytes,
         info.blocking == Blocking.SEEN,
         info.since_ns,
-        bool(info.rings),
+        bool(info.watched),
     )

@@ -200,11 +200,20 @@ class Instance(Pins):
 
     # -- watching ----------------------------------------------------------------------------------------------
 
+    def can_watch(self) -> bool:
+        """Whether reads can be watched, and not: neither in eager mode nor by versions that knew only one."""
+        return (self.directory / watching.PROGRAM).exists()
+
+    def is_watching(self) -> bool:
+        """Whether connections are learned from."""
+        return bool(self.config().watched)
+
     def watch(self) -> None:
-        """Watch reads from now on, so that classes can learn; in eager mode nothing does."""
-        if not self.config().eager:
+        """Watch reads from now on, so that classes can learn."""
+        if self.can_watch():
             watching.attach(self)
-            self.configure(lambda config: setattr(config, "watched", 1))
+            if not self.is_watching():
+                self.configure(lambda config: setattr(config, "watched", 1))
 
     def say_unwatched(self) -> None:
         """Let no more connections be learned from."""

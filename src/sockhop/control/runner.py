@@ -134,9 +134,9 @@ def _attend(command: "subprocess.Popen[bytes]", instance: Instance) -> int:
             return code if code >= 0 else 128 - code
         info = signal.sigtimedwait(FORWARDED | {signal.SIGCHLD}, WALK_SECONDS)
         if info is None:
-            with suppress(OSError):  # whatever is not taken in stays on the stack
-                watch.look(instance)
-                instance.walk()
+            for work in (lambda: watch.look(instance), instance.walk):
+                with suppress(OSError):  # whatever is not learned, or not taken in, stays on the stack
+                    work()
             continue
         number = signal.Signals(info.si_signo)
         if number is signal.SIGCHLD or (number in FROM_TERMINAL and info.si_code == SI_KERNEL):

@@ -9,18 +9,21 @@ from typing import Protocol
 from sockhop.control.classes import Class
 from sockhop.control.pins import Pins
 from sockhop.kernel import libbpf
-from sockhop.kernel.abi import Config, Gauge
+from sockhop.kernel.abi import Gauge
 
 LINK, PROGRAM = "received", "received-program"
-#: Looks in a row that must find nothing to learn before watching stops; what learns often comes in a row, too.
+#: So many looks in a row must find nothing to learn before watching stops: new services often come together.
 QUIET_LOOKS = 4
 
 
 class Watched(Protocol):
     """What is looked after: see :class:`~sockhop.control.instance.Instance`."""
 
-    def config(self) -> Config:
-        """Return the configuration."""
+    def can_watch(self) -> bool:
+        """Whether reads can be watched."""
+
+    def is_watching(self) -> bool:
+        """Whether connections are learned from."""
 
     def gauge(self) -> Gauge:
         """Return what goes up and down."""
@@ -64,19 +67,17 @@ class Watch:
 
     def look(self, instance: Watched) -> None:
         """Start or stop to watch, as it is needed now. Raises :class:`OSError`."""
-        config = instance.config()
-        if config.eager:
+        if not instance.can_watch():
             return
         if self._is_needed(instance):
             self._quiet = 0
-            if not config.watched:
-                instance.watch()
+            instance.watch()
             return
         # First no connection more is observed, and if at the next look none is, none will be: see observe().
         self._quiet += 1
-        if self._quiet >= QUIET_LOOKS and config.watched:
+        if self._quiet >= QUIET_LOOKS and instance.is_watching():
             instance.say_unwatched()
-        elif not config.watched:
+        elif not instance.is_watching():
             instance.watch_no_more()
 
     def _is_needed(self, instance: Watched) -> bool:
@@ -85,5 +86,5 @@ class Watch:
         return (
             bool(gauge.observed)
             or gauge.unwatched != known
-            or any(each.state == "hopping" and each.io_uring for each in instance.classes())
+            or any(each.state == "hopping" and each.watched for each in instance.classes())
         )

@@ -115,7 +115,7 @@ struct class_info {
 	__u32 recent_bursts;
 	__u32 recent_corked;
 	__u32 blocking; /* bits of enum blocking */
-	__u32 rings;    /* some reads are io_uring's: only sockhop_received sees their flags */
+	__u32 watched;  /* only sockhop_received can guard it: see must_be_watched() */
 	__u32 state;    /* enum class_state */
 	__u32 reasons;  /* bits of enum reason */
 };
@@ -147,7 +147,7 @@ struct gauge {
 	__u64 observed; /* sockets that are watched for their class to learn from */
 	__u64 adopted;  /* connections' ends that existed before they went in */
 	__u32 turns;    /* of classes, from one state to another */
-	__u32 unwatched; /* times that a class would have learned, had reads been watched */
+	__u32 unwatched; /* ends that were not observed, since reads are not watched */
 };
 
 /* Written by user space only. */

@@ -31,6 +31,16 @@ INLINE bool may_enter(struct tcp_sock *tcp, struct end *end)
 	       !is_full(end->class.role) && state_of_pair(end, tcp, peer) == CLASS_HOPPING;
 }
 
+/* An idle end hears nothing of its class, and reads would be watched for it. */
+INLINE void forget_judged(struct end *end)
+{
+	struct class_key key = end->class;
+	struct class_info *class = find_class(&key);
+
+	if (!class || class->state != CLASS_LEARNING)
+		observe_no_more(end);
+}
+
 SEC("iter/tcp")
 int sockhop_adopt(struct bpf_iter__tcp *ctx)
 {
@@ -44,7 +54,10 @@ int sockhop_adopt(struct bpf_iter__tcp *ctx)
 	if (!tcp || config.closed)
 		return 0;
 	end = bpf_sk_storage_get(&ends, tcp, NULL, 0);
-	if (!end || end->is_over || end->tracked || psock_of(tcp) || !may_enter(tcp, end))
+	if (!end || end->is_over || end->tracked || psock_of(tcp))
+		return 0;
+	forget_judged(end);
+	if (!may_enter(tcp, end))
 		return 0;
 	if (bpf_setsockopt(tcp, IPPROTO_TCP, TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags)) ||
 	    !expect(tcp))

@@ -97,6 +97,17 @@ INLINE bool are_enough(__u64 reads, __u32 blocking)
 	return reads >= config.learn_reads && blocking != BLOCKING_SEEN;
 }
 
+/* It reads by io_uring, whose flags do not show in a system call's registers; or it may block after it has filled the
+ * send buffer. */
+INLINE void must_be_watched(struct class_key *key)
+{
+	struct class_key copy = *key;
+	struct class_info *class = find_class(&copy);
+
+	if (class)
+		class->watched = 1;
+}
+
 /* Enough was seen, or enough more: decide. */
 INLINE void judge(struct class_key *key, struct class_info *class)
 {
@@ -123,7 +134,7 @@ INLINE void start_anew(struct class_info *class)
 {
 	class->connections = class->reads = class->writes = 0;
 	class->read_bytes = class->written_bytes = 0;
-	class->blocking = class->rings = 0;
+	class->blocking = class->watched = 0;
 }
 
 /* A class that only lost is looked at again now and then, from the start. */

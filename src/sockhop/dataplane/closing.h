@@ -100,11 +100,6 @@ INLINE void look_after_peer(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, stru
 	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds));
 }
 
-INLINE bool is_blocking(struct file *file)
-{
-	return !(file->f_flags & O_NONBLOCK);
-}
-
 /* Whether the peer may have decided to hop and not yet have reached our queue: between the two it holds
  * no lock, and finding us gone it would give its application EPIPE (tcp_bpf_sendmsg_redir). */
 INLINE bool may_be_coming(struct end *end)

@@ -54,7 +54,7 @@ INLINE void found(struct tcp_sock *tcp, struct seq_pair pair, enum role role)
 	struct end *end;
 
 	state = state_of_new(sock_of(tcp), &sock_of(tcp)->__sk_common, &class);
-	if (state == CLASS_STACK || (state == CLASS_LEARNING && !may_learn()))
+	if (state == CLASS_STACK)
 		return;
 	end = bpf_sk_storage_get(&ends, tcp, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!end)

@@ -74,7 +74,7 @@ INLINE void tell_observed(struct end *end, struct tcp_sock *tcp, struct class_ke
 	if (end->seen & SEEN_BLOCKING)
 		__sync_fetch_and_or(&class->blocking, BLOCKING_SEEN);
 	if (end->seen & SEEN_RING)
-		class->rings = 1;
+		class->watched = 1;
 	__sync_fetch_and_add(&class->read_bytes, end->read_bytes);
 	__sync_fetch_and_add(&class->written_bytes, tcp->bytes_sent - end->told_bytes);
 	end->told_segments += segments;
@@ -118,13 +118,11 @@ static __attribute__((noinline)) int tell_sent(struct end *end)
 /* TCP may be done with a connection while its reader sleeps, or before it has come for the last bytes (tcp_fin,
  * TIME_WAIT). How these are read nobody sees, so what was not read before is no evidence, unless the application has
  * closed the socket and can read no more. */
-INLINE bool is_evidence(struct end *end, struct tcp_sock *tcp, struct class_info *class)
+INLINE bool is_evidence(struct end *end, struct tcp_sock *tcp)
 {
 	__u32 end_of_stream = sock_of(tcp)->sk_shutdown & RCV_SHUTDOWN ? 1 : 0;
 
-	if (!end->observed)
-		return class->state != CLASS_LEARNING;
-	if (!sock_of(tcp)->sk_socket)
+	if (!end->observed || !sock_of(tcp)->sk_socket)
 		return true;
 	return end->seen && tcp->rcv_nxt - tcp->copied_seq <= end_of_stream;
 }
@@ -138,8 +136,14 @@ INLINE bool interrupts(struct end *end, struct tcp_sock *tcp)
 	return end->seen & SEEN_BLOCKING && (error == ECONNRESET || error == ETIMEDOUT) && tcp->rcv_nxt == tcp->copied_seq;
 }
 
-INLINE void has_ended(struct end *end, struct class_info *class)
+/* An end that was neither observed nor hopped has taught nothing, one that hops nothing new to a class that learns. */
+INLINE void has_ended(struct end *end, struct tcp_sock *tcp, struct class_info *class)
 {
+	if (!end->observed && (!end->tracked || class->state == CLASS_LEARNING))
+		return;
+	__sync_fetch_and_add(&class->recent_connections, 1);
+	if (!is_evidence(end, tcp))
+		return;
 	__sync_fetch_and_add(&class->connections, 1);
 	if (end->seen & SEEN_BLOCKING)
 		__sync_fetch_and_or(&class->blocking, BLOCKING_ENDED);
@@ -158,12 +162,10 @@ static __attribute__((noinline)) int tell_class(struct end *end, struct tcp_sock
 	if (class) {
 		hazards_of_socket(tcp, &end->found);
 		note(&end->found, interrupts(end, tcp), HAZARD(INTERRUPTED));
-		note(&end->found, end->shared, HAZARD(THREADS));
+		note(&end->found, end->observed && end->shared, HAZARD(THREADS));
 		blame_found(&end->found, &key);
 		if (is_over)
-			__sync_fetch_and_add(&class->recent_connections, 1);
-		if (is_over && is_evidence(end, tcp, class))
-			has_ended(end, class);
+			has_ended(end, tcp, class);
 		if (end->observed)
 			tell_observed(end, tcp, &key, class);
 	}

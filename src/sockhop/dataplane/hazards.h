@@ -99,7 +99,7 @@ INLINE bool is_alone(struct file *file)
 
 /* A blocking recv() in tcp_bpf_recvmsg_parser() gives EAGAIN for whatever wakes it without bytes: a
  * signal, and another thread's or process's send or shutdown. Who may meet that is not let in. Whoever looks at
- * /proc/PID/fd holds the socket for a moment (proc_fd_link), so only what is shared twice in a row is. */
+ * /proc/PID/fd holds the socket for a moment (proc_fd_link), so only what is found shared at two reads in a row is. */
 INLINE void hazards_of_blocking(struct tcp_sock *tcp, struct end *end)
 {
 	bool shared = is_shared(sock_of(tcp)->sk_socket->file);

@@ -52,6 +52,8 @@ enum {
 enum { SIGNAL_GROUP_EXIT = 4 };
 /* include/linux/sched.h */
 enum { PF_IO_WORKER = 0x10 };
+/* include/linux/sched/jobctl.h: STOP_PENDING, TRAP_STOP, TRAP_NOTIFY, TRAP_FREEZE */
+enum { JOBCTL_PENDING = 1 << 17 | 1 << 19 | 1 << 20 | 1 << 23 };
 /* MAX_SCHEDULE_TIMEOUT, LONG_MAX: a socket without SO_RCVTIMEO. */
 #define NO_TIMEOUT ((long)(~0UL >> 1))
 
@@ -199,6 +201,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct sigpending pending;
 	sigset_t blocked;
+	unsigned long jobctl;
 	char comm[16];
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
 /* What applications do when they read. While a class learns, its ends are observed and each read counts;
- * afterwards this is the guard, and looks only at what is out of line. There is none on writes: what they
+ * while any does, this is the guard too, and looks only at what is out of line. There is none on writes: what they
  * do shows at the reader or in the socket, and each tracepoint costs 1 to 2 % of a round trip. */
 #ifndef SOCKHOP_LEARN_H
 #define SOCKHOP_LEARN_H

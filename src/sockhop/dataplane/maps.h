@@ -56,7 +56,7 @@ struct end {
 	__u8 is_held;      /* and we have set TCP_NOTSENT_LOWAT for it */
 	__u8 reads;        /* since the class has heard of it */
 	__u8 seen;         /* while it was observed: bits of enum seen_reads */
-	__u8 shared;       /* at its last read that might block, somebody else held the socket too */
+	__u8 shared;       /* at the last of these that might block, somebody else held the socket too */
 	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
 	__u32 peer_sent;
 	__u32 streak;
@@ -79,7 +79,7 @@ struct end {
 	__u32 told_segments;
 	__u32 told_sent;     /* of `sent` */
 	__u32 bursts;
-	__u32 read_at;       /* write_seq at the last read */
+	__u32 read_at;       /* write_seq at the last read; in the map a time, see is_shared_again() */
 };
 
 /* With the kernel's own 72 bytes before it (struct bpf_local_storage_elem) no more than 256. */

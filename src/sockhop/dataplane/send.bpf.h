@@ -84,6 +84,9 @@ static __attribute__((noinline)) int passed(struct end *end, struct tcp_sock *me
 		watch_reader(end, peer);
 	take_the_stack(end, me, peer, outcome, size);
 	account(me, end, outcome, size);
+	/* It may have to wait for its send buffer, and then its reads: see is_after_bulk(). */
+	if (!config.eager && !config.watched && is_crowded(outcome) && is_blocking(sock_of(me)->sk_socket->file))
+		must_be_watched(&end->class);
 	if (!config.eager && (outcome == OUTCOME_RECHECK || end->bursts + end->corked >= TOLD_LOSSES))
 		tell_sent(end);
 	return 0;
@@ -115,10 +118,8 @@ int sockhop_send(struct sk_msg_md *msg)
 		find_peer(end);
 	me = read_only(struct tcp_sock, kern->sk);
 	peer = read_only(struct tcp_sock, end->peer.sock);
-	if (!config.eager && !end->kept && end->jiffies != (__u32)bpf_jiffies64()) {
+	if (!config.eager && !end->kept && end->jiffies != (__u32)bpf_jiffies64())
 		watch_reader(end, peer);
-		end->shared = 0;
-	}
 	if (!config.eager && is_urgent(size))
 		blame_all(&end->class, HAZARD(OOB));
 	outcome = decide(end, me, peer, size);

@@ -41,6 +41,11 @@ INLINE struct sk_psock *psock_of(struct tcp_sock *tcp)
 	return read_only(struct sk_psock, user_data & ~(__u64)SK_USER_DATA_FLAGS);
 }
 
+INLINE bool is_blocking(struct file *file)
+{
+	return !(file->f_flags & O_NONBLOCK);
+}
+
 /* No TCP bytes on their way from TCP's queue into the one queue: none in TCP's own, where they wait
  * before accept() (sk_psock_verdict_data_ready without sk_socket), and none in the backlog that
  * takes them when memory is short (sk_psock_verdict_apply). */

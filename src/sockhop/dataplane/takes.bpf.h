@@ -3,12 +3,16 @@
  * queue, so in the map they would find nothing for ever. The kernel has no tracepoint of theirs but those at
  * the system calls, which would cost every call of the host some 50 ns; and a hardware watchpoint, however
  * rarely it is hit, makes the processor copy byte by byte on the whole host (REP MOVS: a third of TCP's
- * speed). But all ways from TCP's queue pass tcp_rcv_space_adjust(), with or without bytes. */
+ * speed). But all ways from TCP's queue pass tcp_rcv_space_adjust(), with or without bytes. So does recv(), and while
+ * sockhop_received is not attached, this guards what hops in its place. */
 #ifndef SOCKHOP_TAKES_H
 #define SOCKHOP_TAKES_H
 
 #include "evidence.h"
 #include "syscalls.h"
+
+/* Of about a millisecond. */
+#define SHARED_SPAN 2048
 
 /* What io_uring splices is done by a worker: who lets workers read is taken for one who does that. */
 INLINE __u32 hazard_of_taking(void)
@@ -33,36 +37,22 @@ INLINE struct syscall call_of(struct task_struct *task)
 	return call_by(read_only(struct pt_regs, stack + registers_at));
 }
 
-/* A signal or a reset, which in the map a blocking read that finds nothing tells as EAGAIN. It cannot be told here from
- * one that came just after the read's bytes; and not at all from a wake-up by another thread or process. */
+/* Something other than bytes that may have woken the current task: a signal, a stop, a debugger, the freezer of its
+ * cgroup, the end of the connection. In the map a blocking read that finds nothing tells it as EAGAIN. Whether this one
+ * did cannot be told here; nor is a wake-up by another thread or process seen. */
 INLINE bool may_be_interrupted(struct tcp_sock *tcp, struct sk_psock *psock, struct task_struct *task)
 {
 	unsigned long signals = task->pending.signal.sig[0] | task->signal->shared_pending.signal.sig[0];
 
 	if (psock->msg_tot_len || task->signal->flags & SIGNAL_GROUP_EXIT)
 		return false;
-	return sock_of(tcp)->sk_err || signals & ~task->blocked.sig[0];
-}
-
-/* Reads in a way that only sockhop_received can judge. */
-INLINE void reads_otherwise(struct class_key *key)
-{
-	struct class_key copy = *key;
-	struct class_info *class = find_class(&copy);
-
-	if (!class || class->state != CLASS_HOPPING)
-		return;
-	start_anew(class);
-	turn(&copy, class, CLASS_HOPPING, CLASS_LEARNING);
-	__sync_fetch_and_add(&gauge.unwatched, 1);
+	return sock_of(tcp)->sk_err || signals & ~task->blocked.sig[0] || task->jobctl & JOBCTL_PENDING;
 }
 
 /* What most reads are. */
 INLINE bool is_plain(struct syscall call, struct task_struct *task)
 {
-	if (task->flags & PF_IO_WORKER)
-		return false;
-	return call.number == CALL(READ) || (call.number == CALL(RECVFROM) && !(call.fourth & HAZARDOUS_RECV));
+	return is_recv(call.number) && !is_of_ring(call, task) && !(flags_of_recv(call) & HAZARDOUS_RECV);
 }
 
 INLINE bool is_disturbed(struct tcp_sock *tcp, struct sk_psock *psock, struct task_struct *task, struct file *file)
@@ -70,16 +60,25 @@ INLINE bool is_disturbed(struct tcp_sock *tcp, struct sk_psock *psock, struct ta
 	return has_threads(task) || is_shared(file) || may_be_interrupted(tcp, psock, task);
 }
 
-/* Looks at a read of a socket in the map, while sockhop_received is not attached. */
+/* As hazards_of_blocking(), but what is found alone is not noted here: two such reads have to be near in time. */
+INLINE bool is_shared_again(struct end *end)
+{
+	__u32 now = bpf_ktime_get_ns() >> 20, since = now - end->read_at;
+
+	end->read_at = now;
+	return since < SHARED_SPAN;
+}
+
+/* Looks at a read of a socket in the map, while sockhop_received does not have to be attached. */
 INLINE void guard(__u64 *ctx, struct tcp_sock *tcp, struct sk_psock *psock)
 {
 	struct file *file = sock_of(tcp)->sk_socket->file;
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct syscall call = call_of(task);
 	__u32 flags = flags_of_recv(call);
-	bool blocks = !(file->f_flags & O_NONBLOCK) && !(flags & MSG_DONTWAIT);
+	bool ring = is_of_ring(call, task);
+	bool blocks = !(file->f_flags & O_NONBLOCK) && !(flags & MSG_DONTWAIT) && !ring;
 	struct end *end;
-	bool shared;
 
 	if (is_plain(call, task) && (!blocks || !is_disturbed(tcp, psock, task, file)))
 		return;
@@ -90,14 +89,13 @@ INLINE void guard(__u64 *ctx, struct tcp_sock *tcp, struct sk_psock *psock)
 	if (flags & MSG_PEEK) /* SO_PEEK_OFF */
 		hazards_of_socket(tcp, &end->found);
 	if (blocks) {
-		shared = is_shared(file);
-		note(&end->found, has_threads(task) || (shared && end->shared), HAZARD(THREADS));
+		note(&end->found, has_threads(task), HAZARD(THREADS));
+		note(&end->found, is_shared(file) && is_shared_again(end), HAZARD(THREADS));
 		note(&end->found, may_be_interrupted(tcp, psock, task), HAZARD(INTERRUPTED));
-		end->shared = shared; /* until the next tick: see sockhop_send() */
 	}
 	blame_found(&end->found, &end->class);
-	if (!is_recv(call.number) || is_of_ring(call, task))
-		reads_otherwise(&end->class);
+	if (ring)
+		must_be_watched(&end->class);
 }
 
 INLINE void judge_taking(__u64 *ctx)

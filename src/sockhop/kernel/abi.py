@@ -198,7 +198,7 @@ class ClassInfo(ctypes.Structure):
         ("recent_bursts", ctypes.c_uint32),
         ("recent_corked", ctypes.c_uint32),
         ("blocking", ctypes.c_uint32),
-        ("rings", ctypes.c_uint32),
+        ("watched", ctypes.c_uint32),
         ("state", ctypes.c_uint32),
         ("reasons", ctypes.c_uint32),
     )
