@@ -77,6 +77,25 @@ INLINE struct syscall current_call(void)
 	return call_by((void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
 }
 
+/* Where a task's registers are in its stack, once somebody has asked. */
+static volatile __u64 registers_at;
+
+/* The same where each message or read pays for it: a call of the kernel's may cost ten times as much as a look
+ * (CONFIG_MITIGATION_SRSO). */
+INLINE struct syscall call_of(struct task_struct *task)
+{
+	__u64 stack = (__u64)(long)task->stack, at;
+	struct pt_regs *registers;
+
+	if (!registers_at) {
+		registers = (void *)bpf_task_pt_regs(task);
+		/* Makes a number of it: before 6.18 the verifier lets nobody calculate with such a pointer. */
+		bpf_probe_read_kernel(&at, sizeof(at), &registers);
+		registers_at = at - stack;
+	}
+	return call_by(read_only(struct pt_regs, stack + registers_at));
+}
+
 /* 0 for a call that is not known. */
 INLINE __u32 flags_of_send(struct syscall call)
 {

@@ -24,19 +24,6 @@ INLINE __u32 hazard_of_taking(void)
 	return is_splice(number) ? HAZARD(SPLICE) : HAZARD(UNSEEN);
 }
 
-/* Where a task's registers are in its stack. A call of the kernel's may cost ten times as much as a look
- * (CONFIG_MITIGATION_SRSO), and each read of a socket in the map pays for it. */
-static volatile __u64 registers_at;
-
-INLINE struct syscall call_of(struct task_struct *task)
-{
-	__u64 stack = (__u64)(long)task->stack;
-
-	if (!registers_at)
-		registers_at = (__u64)(long)bpf_task_pt_regs(task) - stack;
-	return call_by(read_only(struct pt_regs, stack + registers_at));
-}
-
 /* Something other than bytes that may have woken the current task: a signal, a stop, a debugger, the freezer of its
  * cgroup, the end of the connection. In the map a blocking read that finds nothing tells it as EAGAIN. Whether this one
  * did cannot be told here; nor is a wake-up by another thread or process seen. */
