@@ -1,26 +1,19 @@
 """Reads are watched while something learns, and no longer."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from sockhop.control import places
+from sockhop.control.watching import LOOKS_TO_STOP
 from tests.auto.driver import driver
 from tests.auto.talk import Service
-from tests.auto.watched import WALKS, is_watched, stop_watching
+from tests.auto.watched import is_watched, stop_watching
 from tests.conftest import Scope
 from tests.waiting import until
-
-
-@pytest.fixture
-def scope(make_scope: Callable[..., Scope]) -> Scope:
-    """A scope in which services are learned, with this process in it."""
-    scope = make_scope(mode="auto")
-    scope.enter()
-    return scope
 
 
 def test_nothing_changes_for_what_hops(scope: Scope) -> None:
@@ -61,7 +54,7 @@ def test_reads_are_watched_as_long_as_a_class_learns(scope: Scope) -> None:
     service = Service(scope)
     with service.connection() as connection:
         connection.talk(1)
-        for _ in range(WALKS):
+        for _ in range(LOOKS_TO_STOP):
             scope.hops.walk()
         assert is_watched(scope)
     # Closed, and for so few messages not worth it.

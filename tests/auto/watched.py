@@ -1,10 +1,7 @@
 """Whether reads are watched in a scope."""
 
-from sockhop.control.watching import LINK, QUIET_LOOKS
+from sockhop.control.watching import LINK, LOOKS_TO_STOP
 from tests.conftest import Scope
-
-#: After so many walks without anything to learn reads are no longer watched.
-WALKS = QUIET_LOOKS + 2
 
 
 def is_watched(scope: Scope) -> bool:
@@ -14,6 +11,6 @@ def is_watched(scope: Scope) -> bool:
 
 def stop_watching(scope: Scope) -> None:
     """Do what the agent does."""
-    for _ in range(WALKS):
+    for _ in range(LOOKS_TO_STOP):
         scope.hops.walk()
     assert not is_watched(scope)

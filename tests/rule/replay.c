@@ -123,7 +123,7 @@ void replay(struct decision *decision)
 	struct proto proto = { .memory_pressure = &no_pressure };
 	struct end end = decision->before, other = {};
 	struct tcp_sock me = {}, peer = {};
-	struct task_struct task = {};
+	struct task_struct task = { .stack = &registers }; /* so that call_of() asks for them each time */
 	struct sk_msg kern = { .sk = sock_of(&me) };
 	struct sk_msg_md msg = { .size = decision->size, .sk = (void *)&me, .kern = &kern };
 

@@ -36,9 +36,9 @@ def test_out_and_in_in_mid_stream(scope: Scope, c_tool: Callable[[str], Path], r
                     instance.set_rules([NEVER])
                     walking.everywhere(instance, "drain")
                     instance.set_rules([])
-                    before = walking.adopted(instance)
+                    before = instance.gauge().adopted
                     walking.everywhere(instance, "adopt")
-                    adopted += walking.adopted(instance) - before
+                    adopted += instance.gauge().adopted - before
                 assert running.returncode == 0
             finally:
                 running.kill()

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from sockhop.bench import redirect
 from sockhop.bench.machine import LOCAL, Failed, Machine
 from sockhop.control.accelerator import Accelerator
-from sockhop.control.watching import QUIET_LOOKS
+from sockhop.control.watching import LOOKS_TO_STOP
 from sockhop.errors import SockhopError
 
 #: The part of a sample's messages that must have gone the arm's own way.
@@ -148,7 +148,7 @@ class HopSession:
 
     def settle(self) -> None:
         """What an agent does: where nothing learns any more, reads are no longer watched."""
-        for _ in range(QUIET_LOOKS + 2):
+        for _ in range(LOOKS_TO_STOP):
             self.hops.walk()
 
 

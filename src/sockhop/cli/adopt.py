@@ -14,12 +14,8 @@ from sockhop.control.status import SCHEMA
 def command(as_json: bool) -> int:
     """Take in, once, the connections that exist already and may hop by now."""
     counts: list[int] = []
-
-    def adopt(instance: Instance) -> None:
-        instance.watch()  # there may be no agent that stopped it, any more
-        counts.append(instance.walk())
-
-    service.change(adopt)
+    service.change(Instance.watch)  # there may be no agent that stopped it, any more
+    service.change(lambda instance: counts.append(instance.walk()))
     if as_json:
         output.data({"schema": SCHEMA, "adopted": counts[0]})
     else:

@@ -7,6 +7,7 @@ import click
 
 from sockhop.cli import exits, log
 from sockhop.control import agent, service
+from sockhop.control.instance import Instance
 from sockhop.kernel import privileges, signals
 
 
@@ -28,7 +29,7 @@ def command(interval: float, once: bool, as_json: bool) -> int:
     """
     log.start(as_json)
     if once:
-        service.change(lambda instance: instance.watch())  # there may be no agent that stopped it, any more
+        service.change(Instance.watch)  # there may be no agent that stopped it, any more
         service.change(agent.walk)
         service.change(agent.forget_gone)
         return exits.OK

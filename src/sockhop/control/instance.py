@@ -135,8 +135,7 @@ class Instance(Pins):
 
     def gauge(self) -> Gauge:
         """Return what goes up and down."""
-        with self.get("gauge") as fd:
-            return maps.read_element(fd, Gauge)
+        return walking.gauge(self)
 
     def left(self) -> int:
         """Return how many sockets are in the map, closed ones with unread bytes among them; takes a while."""

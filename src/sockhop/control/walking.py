@@ -26,7 +26,7 @@ def in_each(link: int) -> list[bytes]:
 
 def adopt(pins: Pins) -> int:
     """See :meth:`sockhop.control.instance.Instance.walk`."""
-    before = adopted(pins)
+    before = gauge(pins).adopted
     # The second search finds the marks of the first, wherever the ends are.
     for names in (("drain", "discover"), ("discover", "adopt")):
         for name in names:
@@ -34,13 +34,13 @@ def adopt(pins: Pins) -> int:
     for name in ("candidates", "matches"):
         with pins.get(name) as fd:
             maps.empty(fd)
-    return adopted(pins) - before
+    return int(gauge(pins).adopted - before)
 
 
-def adopted(pins: Pins) -> int:
-    """Return how many sockets of connections that existed already went in since `up`."""
+def gauge(pins: Pins) -> Gauge:
+    """Return what goes up and down."""
     with pins.get("gauge") as fd:
-        return int(maps.read_element(fd, Gauge).adopted)
+        return maps.read_element(fd, Gauge)
 
 
 def left(pins: Pins) -> int:

@@ -14,6 +14,8 @@ from sockhop.kernel.abi import Gauge
 LINK, PROGRAM = "received", "received-program"
 #: So many looks in a row must find nothing to learn before watching stops: new services often come together.
 QUIET_LOOKS = 4
+#: What is looked at for the first time, and quiet: one look to know it, and one to stop after no more is observed.
+LOOKS_TO_STOP = 1 + QUIET_LOOKS + 1
 
 
 class Watched(Protocol):

@@ -12,7 +12,7 @@ INLINE bool does_not_block(struct tcp_sock *tcp)
 {
 	struct file *file = sock_of(tcp)->sk_socket->file;
 
-	return file && file->f_flags & O_NONBLOCK;
+	return file && !is_blocking(file);
 }
 
 INLINE bool is_ready(struct tcp_sock *tcp)

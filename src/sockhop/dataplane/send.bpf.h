@@ -96,7 +96,7 @@ static __attribute__((noinline)) int passed(struct end *end, struct tcp_sock *me
  * show it. Urgent messages are single bytes, or telnet's three; to look at each message would cost 1 %. */
 INLINE bool is_urgent(__u32 size)
 {
-	return size <= MOST_URGENT_BYTES && flags_of_send(call_of(bpf_get_current_task_btf())) & MSG_OOB;
+	return size <= MOST_URGENT_BYTES && flags_of_send(current_call()) & MSG_OOB;
 }
 
 SEC("sk_msg")

@@ -72,16 +72,11 @@ INLINE struct syscall call_by(void *registers)
 	return (struct syscall){ NO_CALL, 0, 0 };
 }
 
-INLINE struct syscall current_call(void)
-{
-	return call_by((void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
-}
-
 /* Where a task's registers are in its stack, once somebody has asked. */
 static volatile __u64 registers_at;
 
-/* The same where each message or read pays for it: a call of the kernel's may cost ten times as much as a look
- * (CONFIG_MITIGATION_SRSO). */
+/* The kernel is asked once: a call may cost ten times as much as a look (CONFIG_MITIGATION_SRSO), and messages and reads
+ * pay for it. */
 INLINE struct syscall call_of(struct task_struct *task)
 {
 	__u64 stack = (__u64)(long)task->stack, at;
@@ -94,6 +89,11 @@ INLINE struct syscall call_of(struct task_struct *task)
 		registers_at = at - stack;
 	}
 	return call_by(read_only(struct pt_regs, stack + registers_at));
+}
+
+INLINE struct syscall current_call(void)
+{
+	return call_of(bpf_get_current_task_btf());
 }
 
 /* 0 for a call that is not known. */

@@ -36,12 +36,6 @@ INLINE bool may_be_interrupted(struct tcp_sock *tcp, struct sk_psock *psock, str
 	return sock_of(tcp)->sk_err || signals & ~task->blocked.sig[0] || task->jobctl & JOBCTL_PENDING;
 }
 
-/* What most reads are. */
-INLINE bool is_plain(struct syscall call, struct task_struct *task)
-{
-	return is_recv(call.number) && !is_of_ring(call, task) && !(flags_of_recv(call) & HAZARDOUS_RECV);
-}
-
 INLINE bool is_disturbed(struct tcp_sock *tcp, struct sk_psock *psock, struct task_struct *task, struct file *file)
 {
 	return has_threads(task) || is_shared(file) || may_be_interrupted(tcp, psock, task);
@@ -64,10 +58,11 @@ INLINE void guard(__u64 *ctx, struct tcp_sock *tcp, struct sk_psock *psock)
 	struct syscall call = call_of(task);
 	__u32 flags = flags_of_recv(call);
 	bool ring = is_of_ring(call, task);
-	bool blocks = !(file->f_flags & O_NONBLOCK) && !(flags & MSG_DONTWAIT) && !ring;
+	bool blocks = is_blocking(file) && !(flags & MSG_DONTWAIT) && !ring;
+	bool is_plain = is_recv(call.number) && !(flags & HAZARDOUS_RECV) && !ring; /* as most are */
 	struct end *end;
 
-	if (is_plain(call, task) && (!blocks || !is_disturbed(tcp, psock, task, file)))
+	if (is_plain && (!blocks || !is_disturbed(tcp, psock, task, file)))
 		return;
 	end = bpf_sk_storage_get(&ends, (void *)ctx[0], NULL, 0);
 	if (!end)
