@@ -79,10 +79,10 @@ def read_when_readable(sock: socket.socket, chunk: int = 65536) -> tuple[bytes, 
         parts.append(part)
 
 
-def read_exactly(sock: socket.socket, count: int) -> bytes:
-    """`count` bytes, or fewer when the stream ends before."""
+def read_exactly(sock: socket.socket, count: int, chunk: int = 1 << 31) -> bytes:
+    """`count` bytes in pieces of `chunk` at most, or fewer when the stream ends before."""
     parts = bytearray()
-    while len(parts) < count and (part := sock.recv(count - len(parts))):
+    while len(parts) < count and (part := sock.recv(min(chunk, count - len(parts)))):
         parts += part
     return bytes(parts)
 

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from sockhop.control.accelerator import Accelerator
 from sockhop.control.status import Status
 from sockhop.errors import SockhopError, Unsupported
-from sockhop.kernel import cgroups
+from sockhop.kernel import cgroups, signals
 
 ROUNDS = 3
 REQUESTS = 40_000
@@ -90,13 +90,20 @@ def _server(cgroup: Path) -> Iterator[int]:
         port: int = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as directory:
         arguments = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory]
-        server = cgroups.popen(cgroup, ["redis-server", *arguments], stdout=subprocess.DEVNULL)
-        try:
+        with _running(cgroup, ["redis-server", *arguments], stdout=subprocess.DEVNULL) as server:
             _wait_for(port, server)
             yield port
-        finally:
-            server.terminate()
-            server.wait()
+
+
+@contextmanager
+def _running(cgroup: Path, argv: list[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:
+    """A process in the cgroup that ends with the block; Ctrl-C while it is being started leaves none behind."""
+    with ExitStack() as ending:
+        with signals.deferred() as blocked:
+            process = cgroups.popen(cgroup, argv, mask=blocked, **options)
+            ending.callback(process.wait)
+            ending.callback(process.terminate)
+        yield process
 
 
 def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
@@ -113,8 +120,8 @@ def _wait_for(port: int, server: "subprocess.Popen[bytes]") -> None:
 
 def _requests_per_second(test: str, port: int, cgroup: Path, requests: int = REQUESTS) -> float:
     arguments = ["-p", str(port), "-t", test, "-n", str(requests), "-c", str(CLIENTS), "--csv"]
-    client = cgroups.popen(cgroup, ["redis-benchmark", *arguments], stdout=subprocess.PIPE, text=True)
-    output, _ = client.communicate()
+    with _running(cgroup, ["redis-benchmark", *arguments], stdout=subprocess.PIPE, text=True) as client:
+        output, _ = client.communicate()
     if client.returncode:
         raise SockhopError(f"redis-benchmark ended with {client.returncode}: {output.strip()}")
     # "test","rps",… then "GET","93000.00",…

@@ -9,11 +9,14 @@ INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
-    """Hold back Ctrl-C and its kin until the block is done; they arrive right after it."""
+def deferred() -> Iterator[set[int | signal.Signals]]:
+    """Hold back Ctrl-C and its kin until the block is done; they arrive right after it.
+
+    Yields the signals that were blocked before.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
     try:
-        yield
+        yield before
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 
 from tests.conformance.context import NODELAY, Context, Options
@@ -34,23 +35,29 @@ def twenty_sends_before_accept(ctx: Context, accept: str) -> Json:
 
 
 @for_each(accept=tuple(ACCEPT))
-@case(hops=1)
+@case(hops=10)
 def sends_while_the_server_reads(ctx: Context, accept: str) -> Json:
-    """The reader catches up with early bytes while more of them come."""
+    """The reader catches up with early bytes while more of them come, and with the last before one more comes."""
+    pieces = [pattern(300 + number, number) for number in range(50)]
     seen: list[Json] = []
     with ctx.listen(options=ACCEPT[accept]) as listener:
         for _ in range(10):
             client = ctx.connect(listener)
-            sender = Worker(_send_pieces, client, 50)
+            caught_up = threading.Event()
+            sender = Worker(_send_pieces, client, pieces, caught_up)
             server, _ = listener.accept()
-            seen += [show(read_on(server, 777)), sender.outcome()]
+            seen.append(show(read_exactly(server, sum(map(len, pieces)), 777)))
+            caught_up.set()
+            seen += [show(read_on(server)), sender.outcome()]
             client.close()
     return seen
 
 
-def _send_pieces(client: socket.socket, count: int) -> None:
-    for number in range(count):
-        client.sendall(pattern(300 + number, number))
+def _send_pieces(client: socket.socket, pieces: list[bytes], caught_up: threading.Event) -> None:
+    for piece in pieces:
+        client.sendall(piece)
+    caught_up.wait()
+    client.sendall(b"one more")
     client.shutdown(socket.SHUT_WR)
 
 
