@@ -18,9 +18,12 @@ import pytest
 
 import sockhop
 from sockhop.kernel import cgroups, mounts, privileges
+from sockhop.kernel.abi import Action, Rule
 
 ROOT = Path(__file__).parent.parent
 _numbers = itertools.count()
+# The rule by which every connection stays on the stack.
+NEVER = Rule(action=Action.NEVER, first_port=0, last_port=65535, roles=3)
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,13 @@ from pathlib import Path
 import pytest
 
 from sockhop.control import walking
-from sockhop.kernel.abi import Action, Rule
-from tests.conftest import Scope
+from tests.conftest import NEVER, Scope
 from tests.stress.harness import SEED, TIMES
 from tests.waiting import until
 
 pytestmark = [pytest.mark.bpf, pytest.mark.timeout(120 * TIMES)]
 
 SECONDS = 5.0 * TIMES
-NEVER = Rule(action=Action.NEVER, first_port=0, last_port=65535, roles=3)
 
 
 @pytest.mark.parametrize("reader", ["level", "edge"])

@@ -48,7 +48,7 @@ INLINE bool is_done(struct tcp_sock *tcp, struct end *end)
 {
 	struct tcp_sock *peer;
 
-	if (config.closed)
+	if (config.closed || end->tracked == TRACKED_LEAVING)
 		return true;
 	peer = peer_of(end);
 	return !peer || !psock_of(peer) || look_again(end, tcp, peer);
@@ -74,11 +74,11 @@ int sockhop_drain(struct bpf_iter__tcp *ctx)
 		return 0;
 	key = mirrored(end->pair);
 	/* The deletion fails where the psock is of somebody else's map. */
-	if (!is_idle(tcp, psock, end) || bpf_map_delete_elem(&sockets, &key))
+	if (!is_idle(tcp, psock, end) || !take_out(&key))
 		return 0;
-	if (psock_of(tcp)) {
-		/* A reader took its reference in between: its psock is still there, so go back in. */
-		bpf_map_update_elem(&sockets, &key, tcp, BPF_ANY);
+	/* A reader took its reference in between: its psock is still there, and needs its queue filled. */
+	if (psock_of(tcp) && !bpf_map_update_elem(&leaving, &key, tcp, BPF_ANY)) {
+		end->tracked = TRACKED_LEAVING;
 		return 0;
 	}
 	expect_no_more(tcp);
