@@ -1,4 +1,4 @@
-"""A reader that takes hold of its socket just when that is taken out of the map."""
+"""Sockets that cannot leave the map at once."""
 
 import ctypes
 import errno
@@ -11,9 +11,11 @@ from contextlib import ExitStack
 import pytest
 
 from sockhop.control import walking
+from sockhop.control.instance import Instance
 from sockhop.kernel import maps
 from tests.conformance.observing import Worker
 from tests.conftest import NEVER, Scope
+from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 
@@ -32,13 +34,13 @@ def connection(scope: Scope) -> Iterator[tuple[socket.socket, socket.socket]]:
         yield client, server
 
 
-def test_reads_on_and_leaves(scope: Scope, connection: tuple[socket.socket, socket.socket]) -> None:
-    """What sockhop_drain does at that moment, which is too short to be met: the reader sleeps with the psock."""
+def test_a_reader_comes_at_the_last_moment(scope: Scope, connection: tuple[socket.socket, socket.socket]) -> None:
+    """What sockhop_drain does when it has taken the socket out, and the reader sleeps with the psock."""
     client, server = connection
     instance = scope.hops._up()
     reader = Worker(server.recv, 100).until_asleep_in("recvfrom")
+    key = key_of(instance, server)
     with instance.get("sockets") as sockets, instance.get("leaving") as leaving:
-        key = key_of(sockets, server)
         maps.delete(sockets, key)
         with pytest.raises(OSError, match=os.strerror(errno.EBUSY)):
             maps.put(sockets, key, ctypes.c_uint64(server.fileno()))
@@ -61,8 +63,30 @@ def test_reads_on_and_leaves(scope: Scope, connection: tuple[socket.socket, sock
     assert reader.outcome() == "plain TCP"
 
 
-def key_of(sockets: int, sock: socket.socket) -> ctypes.c_uint64:
+def test_after_a_fin_it_leaves_when_it_is_quiet(
+    scope: Scope, connection: tuple[socket.socket, socket.socket]
+) -> None:
+    """What stays in its queue then is freed without the socket's lock (sk_psock_destroy)."""
+    client, server = connection
+    instance = scope.hops._up()
+    key = key_of(instance, server)
+    client.shutdown(socket.SHUT_WR)
+    assert server.recv(100) == b""
+    instance.set_rules([NEVER])
+    for number in range(100):
+        server.sendall(b"%d" % number)
+        assert client.recv(100) == b"%d" % number
+        walking.everywhere(instance, "drain")
+        assert key_of(instance, server).value == key.value
+    until(lambda: walking.drain(instance, 0) == 0, "both are out")
+    server.sendall(b"plain TCP")
+    assert client.recv(100) == b"plain TCP"
+
+
+def key_of(instance: Instance, sock: socket.socket) -> ctypes.c_uint64:
     """The key of the socket in the sockhash, which shows cookies (sock_hash_lookup_sys)."""
     (cookie,) = struct.unpack("Q", sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))
-    (key,) = (key for key, value in maps.items(sockets, ctypes.c_uint64, ctypes.c_uint64) if value.value == cookie)
+    with instance.get("sockets") as sockets:
+        pairs = list(maps.items(sockets, ctypes.c_uint64, ctypes.c_uint64))
+    (key,) = (key for key, value in pairs if value.value == cookie)
     return key

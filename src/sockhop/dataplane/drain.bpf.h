@@ -8,6 +8,9 @@
 #include "entering.h"
 #include "peer.h"
 
+/* Who has sent and received nothing for so long is not about to, as far as that can be told. */
+#define QUIET_US 1000000ull
+
 INLINE bool is_used(struct sk_psock *psock)
 {
 	return psock->refcnt.refs.counter != 1; /* the map's own */
@@ -23,12 +26,22 @@ INLINE bool may_hop_to(struct end *end)
 	return psock && is_used(psock);
 }
 
+/* The peer's FIN stays in the psock's queue even when it has been read (tcp_bpf_recvmsg_parser), and sk_psock_destroy()
+ * frees it without the socket's lock, after a grace period. If the socket sends at that moment, sk_forward_alloc is
+ * changed by two at once, and wrong for ever after: inet_sock_destruct() warns of it, once a boot. */
+INLINE bool may_free_queue(struct tcp_sock *tcp)
+{
+	return state_of(tcp) != TCP_CLOSE_WAIT ||
+	       (tcp->snd_una == tcp->write_seq && bpf_ktime_get_ns() / 1000 - tcp->tcp_mstamp >= QUIET_US);
+}
+
 /* Removing an element throws away what is unread (sk_psock_destroy). And whoever is inside recv or
  * send holds the psock: a reader that sleeps there would go on with a queue that nothing fills any
  * more. */
 INLINE bool is_idle(struct tcp_sock *tcp, struct sk_psock *psock, struct end *end)
 {
-	return one_queue(tcp, psock) && !psock->msg_tot_len && !is_used(psock) && !may_hop_to(end);
+	return one_queue(tcp, psock) && !psock->msg_tot_len && !is_used(psock) && !may_hop_to(end) &&
+	       may_free_queue(tcp);
 }
 
 /* The socket as TCP alone would have it, but for SO_RCVBUF, which no autotuning changes any more. */

@@ -285,6 +285,7 @@ struct tcp_sock {
 	__u16 urg_data;
 	__u32 urg_seq;
 	__u32 data_segs_out;
+	__u64 tcp_mstamp;
 	__u64 bytes_sent;
 	bool is_mptcp;
 };
