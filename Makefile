@@ -49,7 +49,7 @@ test: install ## everything that must hold: lint, types, arrows, tests
 	$(LIMITED) $(BIN)/pytest --numprocesses 2 --dist worksteal $(addprefix --ignore=,$(ALONE)) $(PYTEST_ARGS) $(NONE_IS_FINE)
 	$(LIMITED) $(BIN)/pytest $(PYTEST_ARGS) $(ALONE) $(NONE_IS_FINE)
 
-suites: install ## the network tests of CPython and of Go as a whole, on plain TCP and hopped: half an hour
+suites: install ## the network tests of CPython and of Go as a whole, on plain TCP and hopped: ten minutes
 	@scripts/packages.sh $(TEST_PACKAGES)
 	SOCKHOP_SUITES=all $(BIN)/pytest -rP tests/suites $(PYTEST_ARGS)
 

@@ -68,7 +68,7 @@ def result_of(case: ET.Element) -> str:
 @pytest.mark.parametrize("suites", [QUICK, *([name] for name in SLOW if ALL)], ids=" ".join)
 def test_ends_as_on_plain_tcp(interpreter: str, tmp_path: Path, suites: list[str], mode: str) -> None:
     """Most of their servers take a connection or two each, at a port of their own: only eager mode hops."""
-    way = compare(lambda way, names: run_with(interpreter, way, names), suites, mode, tmp_path)
+    way = compare("CPython", lambda way, names: run_with(interpreter, way, names), suites, mode, tmp_path)
     hops = way.hops()
     print(f"{hops} messages have hopped")
     assert hops > 500 or mode == "auto" or suites != QUICK

@@ -67,7 +67,7 @@ def test_in_auto_mode(go_test: Callable[[str], tuple[Path, Path]], tmp_path: Pat
 def check(go_test: Callable[[str], tuple[Path, Path]], package: str, pattern: str, mode: str, folder: Path) -> int:
     """Compare the tests of a package; how many messages have hopped."""
     program, place = go_test(package)
-    way = compare(lambda way, names: run_in(program, place, way, names), [pattern], mode, folder)
+    way = compare(package, lambda way, names: run_in(program, place, way, names), [pattern], mode, folder)
     print(f"{way.hops()} messages have hopped")
     return way.hops()
 

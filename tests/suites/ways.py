@@ -54,19 +54,23 @@ class Way:
 _plain: dict[tuple[str, ...], Results] = {}
 
 
-def compare(run: Callable[[Way, list[str]], Results], names: list[str], mode: str, folder: Path) -> Way:
+def compare(
+    suite: str, run: Callable[[Way, list[str]], Results], names: list[str], mode: str, folder: Path
+) -> Way:
     """Run the tests of these names on plain TCP and in a mode: both must come to the same, test by test.
 
     Some tests of these suites fail now and then by themselves. Those that differ run once more, both ways.
 
+    :param suite: what the names belong to. On plain TCP the same is run once, for all modes.
     :param run: given a way and the names of suites or of tests, returns the results.
     """
     tcp, way = Way(None, folder / "tcp"), Way(mode, folder / mode)
     tcp.folder.mkdir()
     way.folder.mkdir()
-    if tuple(names) not in _plain:
-        _plain[tuple(names)] = run(tcp, names)
-    plain = _plain[tuple(names)]
+    key = (suite, *names)
+    if key not in _plain:
+        _plain[key] = run(tcp, names)
+    plain = _plain[key]
     failing = sorted(name for name, result in plain.items() if result == "failed")
     print(f"{len(plain)} tests; on plain TCP {failing or 'none'} fail")
     assert "passed" in plain.values()
