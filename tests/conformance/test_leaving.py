@@ -1,8 +1,5 @@
-"""Sockets that cannot leave the map at once."""
+"""Which sockets leave the map at once, and which only when they are quiet."""
 
-import ctypes
-import errno
-import os
 import socket
 import struct
 from collections.abc import Iterator
@@ -12,81 +9,115 @@ import pytest
 
 from sockhop.control import walking
 from sockhop.control.instance import Instance
-from sockhop.kernel import maps
-from tests.conformance.observing import Worker
+from tests.conformance.observing import fill, read_exactly, read_on
 from tests.conftest import NEVER, Scope
 from tests.waiting import until
 
 pytestmark = pytest.mark.bpf
 
-SO_COOKIE = 57
+Pair = tuple[socket.socket, socket.socket]
 
 
 @pytest.fixture
-def connection(scope: Scope) -> Iterator[tuple[socket.socket, socket.socket]]:
-    """A client and its server, which hop."""
+def instance(scope: Scope) -> Instance:
+    """A data plane with this process in its scope."""
     scope.enter()
+    return scope.hops._up()
+
+
+@pytest.fixture
+def pair(instance: Instance) -> Iterator[Pair]:
+    """A client and its server, which block."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         client = stack.enter_context(socket.create_connection(listener.getsockname()))
         server = stack.enter_context(listener.accept()[0])
-        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for end in (client, server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield client, server
 
 
-def test_a_reader_comes_at_the_last_moment(scope: Scope, connection: tuple[socket.socket, socket.socket]) -> None:
-    """What sockhop_drain does when it has taken the socket out, and the reader sleeps with the psock."""
-    client, server = connection
-    instance = scope.hops._up()
-    reader = Worker(server.recv, 100).until_asleep_in("recvfrom")
-    key = key_of(instance, server)
-    with instance.get("sockets") as sockets, instance.get("leaving") as leaving:
-        maps.delete(sockets, key)
-        with pytest.raises(OSError, match=os.strerror(errno.EBUSY)):
-            maps.put(sockets, key, ctypes.c_uint64(server.fileno()))
-        maps.put(leaving, key, ctypes.c_uint64(server.fileno()))
-    assert instance.left() == 2
-    for number in range(10):
-        client.sendall(b"%d by the stack" % number)
-        assert reader.outcome() == f"{number} by the stack"
-        reader = Worker(server.recv, 100).until_asleep_in("recvfrom")
-    assert scope.hops.status().stack.reasons["redirect_failed"] == 10
+def pass_on(sender: socket.socket, receiver: socket.socket) -> None:
+    sender.sendall(b"message")
+    assert read_exactly(receiver, 7) == b"message"
+
+
+def hop(scope: Scope, sender: socket.socket, receiver: socket.socket) -> None:
+    before = scope.hops.status().hop.messages
+    pass_on(sender, receiver)
+    assert scope.hops.status().hop.messages == before + 1
+
+
+def left_after_a_walk(instance: Instance) -> int:
+    """How many of two sockets are still in the map, when all that may leave has left."""
     instance.set_rules([NEVER])
     walking.everywhere(instance, "drain")
-    assert instance.left() == 2
-    client.sendall(b"and now nobody sleeps in it")
-    assert reader.outcome() == "and now nobody sleeps in it"
-    walking.everywhere(instance, "drain")
-    assert instance.left() == 0
-    reader = Worker(server.recv, 100).until_asleep_in("recvfrom")
-    client.sendall(b"plain TCP")
-    assert reader.outcome() == "plain TCP"
+    instance.set_rules([])
+    return instance.left()
 
 
-def test_after_a_fin_it_leaves_when_it_is_quiet(
-    scope: Scope, connection: tuple[socket.socket, socket.socket]
-) -> None:
-    """What stays in its queue then is freed without the socket's lock (sk_psock_destroy)."""
-    client, server = connection
-    instance = scope.hops._up()
-    key = key_of(instance, server)
+def since_a_segment(sock: socket.socket) -> int:
+    """For how many milliseconds TCP has sent and received nothing (tcpi_last_data_sent and the three after it)."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 60)
+    sent, _, received, acknowledged = struct.unpack_from("4I", info, 44)
+    return int(min(sent, received, acknowledged))
+
+
+def until_all_have_left(instance: Instance) -> None:
+    until(lambda: left_after_a_walk(instance) == 0, "both are out")
+
+
+def test_at_once_where_nobody_blocks(scope: Scope, instance: Instance, pair: Pair) -> None:
+    for end in pair:
+        end.setblocking(False)
+    hop(scope, *pair)
+    assert left_after_a_walk(instance) == 0
+    pass_on(*pair)
+
+
+def test_blocking_ends_when_they_are_quiet(scope: Scope, instance: Instance, pair: Pair) -> None:
+    """Who reads again and again could take its reference at the moment at which its socket is taken out."""
+    client, server = pair
+    for _ in range(50):
+        hop(scope, client, server)
+        hop(scope, server, client)
+        assert left_after_a_walk(instance) == 2
+    until_all_have_left(instance)
+    pass_on(client, server)
+
+
+def test_after_a_fin_when_they_are_quiet(scope: Scope, instance: Instance, pair: Pair) -> None:
+    """It stays in the queue of who has received it, and that is freed without the socket's lock.
+
+    A hop is not seen by TCP, for which the socket has been quiet for long.
+    """
+    client, server = pair
+    for end in pair:
+        end.setblocking(False)
+    client.shutdown(socket.SHUT_WR)
+    assert server.recv(100) == b""
+    until(lambda: since_a_segment(server) > 1000, "a quiet second")
+    hop(scope, server, client)
+    for _ in range(50):
+        assert left_after_a_walk(instance) == 1
+        pass_on(server, client)
+    until_all_have_left(instance)
+    pass_on(server, client)
+
+
+def test_after_both_fins(instance: Instance, pair: Pair) -> None:
+    """The last bytes still leave when the application has ended its stream too (LAST_ACK)."""
+    client, server = pair
+    for end in pair:
+        end.setblocking(False)
     client.shutdown(socket.SHUT_WR)
     assert server.recv(100) == b""
     instance.set_rules([NEVER])
-    for number in range(100):
-        server.sendall(b"%d" % number)
-        assert client.recv(100) == b"%d" % number
-        walking.everywhere(instance, "drain")
-        assert key_of(instance, server).value == key.value
-    until(lambda: walking.drain(instance, 0) == 0, "both are out")
-    server.sendall(b"plain TCP")
-    assert client.recv(100) == b"plain TCP"
-
-
-def key_of(instance: Instance, sock: socket.socket) -> ctypes.c_uint64:
-    """The key of the socket in the sockhash, which shows cookies (sock_hash_lookup_sys)."""
-    (cookie,) = struct.unpack("Q", sock.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8))
-    with instance.get("sockets") as sockets:
-        pairs = list(maps.items(sockets, ctypes.c_uint64, ctypes.c_uint64))
-    (key,) = (key for key, value in pairs if value.value == cookie)
-    return key
+    sent = fill(server, 4096)
+    server.shutdown(socket.SHUT_WR)
+    assert left_after_a_walk(instance) == 2
+    client.settimeout(5)
+    assert read_on(client) == (bytes(sent), "EOF")
+    client.close()
+    server.close()
+    until_all_have_left(instance)

@@ -65,15 +65,10 @@ INLINE long bpf_probe_read_kernel(void *to, __u32 size, const void *from)
 	return 0;
 }
 
-INLINE long bpf_map_delete_key(const void *key __attribute__((unused)))
-{
-	return 0;
-}
-
 /* No classes, rules or counters, and nobody who traces. */
 #define bpf_map_lookup_elem(map, key) ((void)(key), NULL)
 #define bpf_map_update_elem(map, key, value, flags) ((void)(key), (void)(value))
-#define bpf_map_delete_elem(map, key) bpf_map_delete_key(key)
+#define bpf_map_delete_elem(map, key) ((void)(key))
 #define bpf_ringbuf_reserve(map, size, flags) NULL
 #define bpf_ringbuf_submit(record, flags) ((void)(record))
 #define SOCKHOP_RULES_H

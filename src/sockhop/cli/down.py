@@ -30,7 +30,7 @@ def command(seconds: float | None, now: bool, as_json: bool) -> int:
         output.message(f"down: nothing of sockhop is left in the kernel{kept}")
     else:
         output.message(
-            f"draining: {status.sockets.tracked} sockets have unread bytes or sleeping readers and go on through "
-            "the stack. Nothing is lost; `sockhop down` finishes when they are done"
+            f"draining: {status.sockets.tracked} sockets have unread bytes or sleeping readers, or are busy, and "
+            "go on through the stack. Nothing is lost; `sockhop down` finishes when they are done"
         )
     return exits.OK if status.state == "down" or now else exits.FAILED

@@ -26,9 +26,10 @@ class Accelerator:
             print(hops.status().hop.messages)
 
     Connections that exist already are left alone. At the end hops are paused, no new connection is taken in, and
-    each socket leaves the map when it is empty and nobody is inside ``recv`` or ``send`` on it. What is not empty
-    within 5 seconds goes on, through the stack and without loss, and is taken out by the next use of sockhop
-    after this process has ended. Killing this process at any moment changes nothing for the connections.
+    each socket leaves the map when it is empty and nobody is inside ``recv`` or ``send`` on it, one that blocks or
+    has received a FIN when it has also been quiet for a second. What is left after 5 seconds goes on, through the
+    stack and without loss, and is taken out by the next use of sockhop after this process has ended. Killing this
+    process at any moment changes nothing for the connections.
 
     :param cgroup: a cgroup of version 2.
     :param accept_data_loss: take a kernel that was found to lose or reorder bytes, or to hang.

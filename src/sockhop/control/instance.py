@@ -6,14 +6,14 @@ Everything that keeps traffic right is in these pins and needs no process:
     traffic     per-CPU counters                       events    ring buffer of trace
     gauge       how many sockets are tracked           classes   what was learned
     rules       the user's                             scopes    ids of the cgroups
-    candidates, matches   of the search for pairs      leaving   the sockhash of those on their way out
+    candidates, matches   of the search for pairs
     connections the sock_ops program                   drain, discover, adopt, flows, owners   iterator links
     received, taken           links of what watches applications, unless eager
     received-program          to make the former again: see :mod:`sockhop.control.watching`
     scope-ID    a link of that program to the cgroup with this id
 
 The maps' last reference must not go while sockets are inside: the kernel would throw away what is unread
-(``sock_hash_free``). So the directory goes only when both sockhashes are empty.
+(``sock_hash_free``). So the directory goes only when the map is empty.
 """
 
 import ctypes

@@ -12,22 +12,21 @@ from sockhop.errors import Unsupported
 from sockhop.kernel import libbpf, maps, objects
 from sockhop.kernel.abi import ClassInfo, ClassKey
 
-# Maps that may hold each socket that is tracked, and those of the search for pairs. These need no slack: it would
-# take the default capacity over a power of two, and a hash map then has twice as many buckets.
-_OF_EACH = ("sockets", "next_seq", "arrived")
-_OF_SEARCH = ("candidates", "matches")
 # The names of maps and programs in the object, by the name of their pin.
 _MAPS = {
     "config": ".data.config",
     "gauge": ".data.gauge",
     **{
         name: name
-        for name in ("sockets", "leaving", "traffic", "events", "classes", "rules", "scopes", *_OF_SEARCH)
+        for name in ("sockets", "traffic", "events", "classes", "rules", "scopes", "candidates", "matches")
     },
 }
-# The programs of sockhashes, by the kind of their attachment, and which sockhashes have them.
+# Maps that may hold each socket that is tracked, and those of the search for pairs. These need no slack: it would
+# take the default capacity over a power of two, and a hash map then has twice as many buckets.
+_OF_EACH = ("sockets", "next_seq", "arrived")
+_OF_SEARCH = ("candidates", "matches")
+# The programs of the sockhash, by the kind of their attachment.
 _VERDICTS = {"send": libbpf.BPF_SK_MSG_VERDICT, "queue": libbpf.BPF_SK_SKB_VERDICT}
-_SOCKHASHES = {"send": ("sockets",), "queue": ("sockets", "leaving")}
 ITERATORS = ("drain", "discover", "adopt", "flows")
 # Iterators that a kernel may refuse: what they would tell is then unknown.
 _OPTIONAL = ("owners",)
@@ -115,9 +114,8 @@ def _programs(names: Iterable[str]) -> list[str]:
 
 
 def attach(loaded: objects.LoadedObject, name: str) -> None:
-    """Attach a program to the sockhashes that it is for. Raises :class:`OSError`."""
-    for sockhash in _SOCKHASHES[name]:
-        libbpf.prog_attach(loaded.program_fd(f"sockhop_{name}"), loaded.map_fd(sockhash), _VERDICTS[name], 0)
+    """Attach a program of the sockhash. Raises :class:`OSError`."""
+    libbpf.prog_attach(loaded.program_fd(f"sockhop_{name}"), loaded.map_fd("sockets"), _VERDICTS[name], 0)
 
 
 def iterator(loaded: objects.LoadedObject, name: str) -> int:

@@ -45,7 +45,8 @@ FROM_TERMINAL = {signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH}
 class Result:
     """How the command ended: its exit ``code`` (128 + the signal that ended it), and the last counters.
 
-    ``draining`` sockets, of processes that outlive the command, still had unread bytes or sleeping readers.
+    ``draining`` sockets, of processes that outlive the command, still had unread bytes or sleeping readers,
+    or were busy.
     """
 
     code: int

@@ -123,8 +123,8 @@ def _add_scopes(instance: Instance, wanted: list[Path]) -> tuple[Path, ...]:
 def down(seconds: float) -> status.Status:
     """Take the service down: no hops and no new connections at once, then out of the map, without loss.
 
-    What is not empty, or sits in a blocking ``recv``, within ``seconds`` goes on through the stack; the result's
-    ``state`` is then ``draining``, and another ``down`` finishes. Raises :class:`NotUp`.
+    What is not empty, sits in a blocking ``recv`` or is busy within ``seconds`` goes on through the stack; the
+    result's ``state`` is then ``draining``, and another ``down`` finishes. Raises :class:`NotUp`.
     """
     deadline = time.monotonic() + seconds
     with places.lock(), signals.deferred():

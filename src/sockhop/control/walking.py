@@ -44,13 +44,9 @@ def gauge(pins: Pins) -> Gauge:
 
 
 def left(pins: Pins) -> int:
-    """Return how many sockets are in the map or leaving it, also closed ones with unread bytes; takes a while."""
-    count = 0
-    for name in ("sockets", "leaving"):
-        # An earlier version's has no map of those that are leaving.
-        with suppress(FileNotFoundError), pins.get(name) as fd:
-            count += maps.count_keys(fd)
-    return count
+    """Return how many sockets are in the map, closed ones with unread bytes among them; takes a while."""
+    with pins.get("sockets") as fd:
+        return maps.count_keys(fd)
 
 
 def drain(pins: Pins, seconds: float) -> int:

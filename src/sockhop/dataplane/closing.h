@@ -66,7 +66,7 @@ INLINE void closed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *e
 	__sync_fetch_and_add(&gauge.tracked, -1);
 	forget_seq(tcp, cookie);
 	if (is_disconnect(tcp, end) || !has_unread(tcp))
-		take_out(&peer_pair);
+		bpf_map_delete_elem(&sockets, &peer_pair);
 }
 
 /* A close with unread bytes is a reset (RFC 2525, 2.17), but tcp_close() looks for them only in

@@ -8,8 +8,10 @@
 #include "entering.h"
 #include "peer.h"
 
-/* Who has sent and received nothing for so long is not about to, as far as that can be told. */
-#define QUIET_US 1000000ull
+/* Who has done nothing for a second is not about to. Hops leave no time in the sender's socket, only a count of ticks: a
+ * second where there are 250 of them in one (CONFIG_HZ). */
+#define QUIET_US 1000000ll
+#define QUIET_TICKS 250
 
 INLINE bool is_used(struct sk_psock *psock)
 {
@@ -26,13 +28,21 @@ INLINE bool may_hop_to(struct end *end)
 	return psock && is_used(psock);
 }
 
-/* The peer's FIN stays in the psock's queue even when it has been read (tcp_bpf_recvmsg_parser), and sk_psock_destroy()
- * frees it without the socket's lock, after a grace period. If the socket sends at that moment, sk_forward_alloc is
- * changed by two at once, and wrong for ever after: inet_sock_destruct() warns of it, once a boot. */
-INLINE bool may_free_queue(struct tcp_sock *tcp)
+/* Neither read from (tcp_rcv_space_adjust), nor reached by the stack, nor sent, either way. */
+INLINE bool is_quiet(struct tcp_sock *tcp, struct end *end)
 {
-	return state_of(tcp) != TCP_CLOSE_WAIT ||
-	       (tcp->snd_una == tcp->write_seq && bpf_ktime_get_ns() / 1000 - tcp->tcp_mstamp >= QUIET_US);
+	return (__s64)(bpf_ktime_get_ns() / 1000 - tcp->tcp_mstamp) >= QUIET_US &&
+	       (__u32)bpf_jiffies64() - end->jiffies >= QUIET_TICKS;
+}
+
+/* Two things can only be made unlikely, by waiting until the socket is quiet. A reader may take its reference between
+ * our look and the deletion; where it may block, it would sleep with a psock that hears of nothing, and be told EAGAIN
+ * for the next bytes of the stack. And the peer's FIN stays in the psock's queue, even when it has been read: it is
+ * freed after a grace period without the socket's lock (sk_psock_destroy), and if the socket sends just then,
+ * sk_forward_alloc is changed by two at once and wrong for ever after (inet_sock_destruct warns of it, once a boot). */
+INLINE bool must_be_quiet(struct tcp_sock *tcp)
+{
+	return is_blocking(sock_of(tcp)->sk_socket->file) || sock_of(tcp)->sk_shutdown & RCV_SHUTDOWN;
 }
 
 /* Removing an element throws away what is unread (sk_psock_destroy). And whoever is inside recv or
@@ -41,7 +51,7 @@ INLINE bool may_free_queue(struct tcp_sock *tcp)
 INLINE bool is_idle(struct tcp_sock *tcp, struct sk_psock *psock, struct end *end)
 {
 	return one_queue(tcp, psock) && !psock->msg_tot_len && !is_used(psock) && !may_hop_to(end) &&
-	       may_free_queue(tcp);
+	       (!must_be_quiet(tcp) || is_quiet(tcp, end));
 }
 
 /* The socket as TCP alone would have it, but for SO_RCVBUF, which no autotuning changes any more. */
@@ -61,7 +71,7 @@ INLINE bool is_done(struct tcp_sock *tcp, struct end *end)
 {
 	struct tcp_sock *peer;
 
-	if (config.closed || end->tracked == TRACKED_LEAVING)
+	if (config.closed)
 		return true;
 	peer = peer_of(end);
 	return !peer || !psock_of(peer) || look_again(end, tcp, peer);
@@ -87,13 +97,8 @@ int sockhop_drain(struct bpf_iter__tcp *ctx)
 		return 0;
 	key = mirrored(end->pair);
 	/* The deletion fails where the psock is of somebody else's map. */
-	if (!is_idle(tcp, psock, end) || !take_out(&key))
+	if (!is_idle(tcp, psock, end) || bpf_map_delete_elem(&sockets, &key))
 		return 0;
-	/* A reader took its reference in between: its psock is still there, and needs its queue filled. */
-	if (psock_of(tcp) && !bpf_map_update_elem(&leaving, &key, tcp, BPF_ANY)) {
-		end->tracked = TRACKED_LEAVING;
-		return 0;
-	}
 	expect_no_more(tcp);
 	give_back(tcp, end);
 	return 0;

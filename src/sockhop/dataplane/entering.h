@@ -111,7 +111,7 @@ INLINE void expect_no_more(struct tcp_sock *tcp)
 /* `ctx` and `tcp` are what bpf_setsockopt() takes, and what we can read: in sock_ops not the same. */
 INLINE void is_in(void *ctx, struct tcp_sock *tcp, struct end *end)
 {
-	end->tracked = TRACKED;
+	end->tracked = 1;
 	make_room(ctx, tcp, end);
 	__sync_fetch_and_add(&gauge.tracked, 1);
 }

@@ -34,12 +34,6 @@ enum seen_reads {
 	SEEN_RING = 4, /* io_uring's */
 };
 
-enum tracked {
-	TRACKED_NOT,
-	TRACKED,
-	TRACKED_LEAVING, /* in `leaving` */
-};
-
 /* An end's own state, in its socket's storage. Only the program that runs under the socket's lock
  * writes it; the peer reads some of it. */
 struct end {
@@ -54,7 +48,7 @@ struct end {
 	__u8 recheck_pending;
 	__u8 kept;         /* on the stack, by a class or a rule */
 	__u8 outcome;      /* of the last message */
-	__u8 tracked;      /* enum tracked: counted, and in a map unless the application has closed it */
+	__u8 tracked;      /* counted, and in the map unless the application has closed it */
 	__u8 is_over;      /* closed */
 	__u8 on_stack;     /* the stack carries the stream for long: see set_window() */
 	__u8 is_behind;    /* its reader is: see has_fallen_behind() */
@@ -113,23 +107,6 @@ struct {
 	__type(key, struct seq_pair);
 	__type(value, __u64);
 } sockets SEC(".maps");
-
-/* Sockets that were found in use at the moment at which they were taken out of `sockets`, until they can leave for
- * good: who reads goes on with the socket's psock, and what TCP brings must still come to that one's queue. `sockets`
- * would not take them back: the psock keeps the sk_msg program that was attached there, and a map with one is
- * refused for it (sock_map_link, EBUSY). None is attached here. */
-struct {
-	__uint(type, BPF_MAP_TYPE_SOCKHASH);
-	__uint(max_entries, 4096);
-	__type(key, struct seq_pair);
-	__type(value, __u64);
-} leaving SEC(".maps");
-
-/* Whether the socket was in the map, or leaving it. */
-INLINE bool take_out(struct seq_pair *key)
-{
-	return !bpf_map_delete_elem(&sockets, key) || !bpf_map_delete_elem(&leaving, key);
-}
 
 /* Handshakes that a listener in scope has answered, by the client's pair. Only between SYN and ACK,
  * so the least recently used may go: that connection stays on the stack. */

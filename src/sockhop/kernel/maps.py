@@ -9,9 +9,8 @@ from typing import TypeVar
 from sockhop.kernel import libbpf
 
 S = TypeVar("S", bound=ctypes.Structure)
+V = TypeVar("V", bound=ctypes.Structure)
 Simple = ctypes.c_uint32 | ctypes.c_uint64
-K = TypeVar("K", bound=ctypes.Structure | Simple)
-V = TypeVar("V", bound=ctypes.Structure | Simple)
 _BATCH = 4096
 ZERO = ctypes.c_uint32(0)
 
@@ -86,7 +85,7 @@ def count_keys(fd: int) -> int:
     return len(seen)
 
 
-def items(fd: int, key_type: type[K], value_type: type[V]) -> Iterator[tuple[K, V]]:
+def items(fd: int, key_type: type[S], value_type: type[V]) -> Iterator[tuple[S, V]]:
     """Yield the elements of a hash. One that changes meanwhile may show an element twice, or not at all."""
     previous = None
     for _ in range(2 * info(fd, MapInfo).max_entries):
