@@ -4,6 +4,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from sockhop.kernel import cgroups
 from tests.cli.sandbox import SOCKHOP, Sandbox
 from tests.conformance.waiting import until
@@ -19,10 +21,11 @@ def test_the_numbers(sandbox: Sandbox) -> None:
     sandbox.until_clean()
 
 
-def test_interrupted(sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted(sandbox: Sandbox, number: signal.Signals) -> None:
     with sandbox.popen(SOCKHOP, "demo") as demo:
         until(lambda: any("redis-benchmark" in name for name in names(sandbox)), "the demo has begun", 20)
-        demo.send_signal(signal.SIGINT)
+        demo.send_signal(number)
         out, err = demo.communicate(timeout=20)
     assert (demo.returncode, out) == (130, "")
     assert "Traceback" not in err

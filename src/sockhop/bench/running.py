@@ -1,7 +1,6 @@
 """A run: which cases, one after the other, and what came of them."""
 
 import os
-import signal
 import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
@@ -32,6 +31,7 @@ from sockhop.bench.report import Report, machine_facts
 from sockhop.bench.results import Result
 from sockhop.control.accelerator import Accelerator
 from sockhop.errors import NotPermitted, Unsupported
+from sockhop.kernel import signals
 
 
 class Case(Protocol):
@@ -86,7 +86,7 @@ def choose(pattern: str | None, quick: bool) -> list[Case]:
 def measure(
     cases: Sequence[Case], effort: Effort, begins: Callable[[Case], None], congestion_control: str | None = None
 ) -> Report:
-    """Measure the cases; ``begins`` is told of each. Ctrl-C and SIGTERM end it early and leave nothing behind.
+    """Measure the cases; ``begins`` is told of each. Ctrl-C and its kin end it early and leave nothing behind.
 
     ``congestion_control`` is another one of TCP's than the machine uses.
     Raises :class:`~sockhop.errors.SockhopError` where nothing can be measured.
@@ -98,9 +98,8 @@ def measure(
         )
     facts, results = machine_facts(congestion_control), list[Result]()
     interrupted, start = False, time.monotonic()
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with priority.raised(), set_up(congestion_control) as machine:
+        with signals.interrupting(), priority.raised(), set_up(congestion_control) as machine:
             with Accelerator(cgroup=machine.child("tried")):
                 pass  # this kernel can be trusted with connections
             for case in cases:
@@ -110,6 +109,4 @@ def measure(
         raise Unsupported(f"the benchmark could not be set up: {error}") from error
     except KeyboardInterrupt:
         interrupted = True
-    finally:
-        signal.signal(signal.SIGTERM, before)
     return Report(facts, results, effort, time.monotonic() - start, interrupted)

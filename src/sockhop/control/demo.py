@@ -53,6 +53,7 @@ def compare() -> list[Row]:
                 "apt-get install redis-server redis-tools"
             )
     with (
+        signals.interrupting(),
         cgroups.fresh(f"sockhop-demo-{time.monotonic_ns()}") as scope,
         Accelerator(scope) as hops,
         _server(cgroups.own()) as plain,

@@ -22,6 +22,20 @@ def deferred() -> Iterator[set[int | signal.Signals]]:
 
 
 @contextmanager
+def interrupting() -> Iterator[None]:
+    """Let what asks the process to end interrupt it as Ctrl-C does, unless it is ignored. For the main thread."""
+    before = {number: signal.getsignal(number) for number in INTERRUPTIONS}
+    for number, handler in before.items():
+        if handler is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
 def readable(numbers: set[signal.Signals]) -> Iterator[int]:
     """Yield a descriptor that becomes readable when one of these signals comes, and does nothing else then.
 
