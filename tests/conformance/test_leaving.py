@@ -78,7 +78,7 @@ def test_at_once_where_nobody_blocks(scope: Scope, instance: Instance, pair: Pai
 def test_blocking_ends_when_they_are_quiet(scope: Scope, instance: Instance, pair: Pair) -> None:
     """Who reads again and again could take its reference at the moment at which its socket is taken out.
 
-    TCP has been quiet for long, and still knows when it was read from.
+    A hop is not seen by TCP, for which both have been quiet for long.
     """
     client, server = pair
     until(lambda: min(map(since_a_segment, pair)) > 1000, "a quiet second")

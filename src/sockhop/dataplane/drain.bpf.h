@@ -8,8 +8,8 @@
 #include "entering.h"
 #include "peer.h"
 
-/* Who has done nothing for a second is not about to. Hops leave no time in the sender's socket, only a count of ticks: a
- * second where there are 250 of them in one (CONFIG_HZ). */
+/* Who has done nothing for a second is not about to. Of hops we know only the tick: a second where there are 250 of them
+ * in one (CONFIG_HZ). */
 #define QUIET_US 1000000ll
 #define QUIET_TICKS 250
 
@@ -28,11 +28,19 @@ INLINE bool may_hop_to(struct end *end)
 	return psock && is_used(psock);
 }
 
-/* Neither read from (tcp_rcv_space_adjust), nor reached by the stack, nor sent, either way. */
+INLINE bool has_just_hopped(__u32 jiffies)
+{
+	return (__u32)bpf_jiffies64() - jiffies < QUIET_TICKS;
+}
+
+/* No segment has come or gone, and neither end has hopped. */
 INLINE bool is_quiet(struct tcp_sock *tcp, struct end *end)
 {
-	return (__s64)(bpf_ktime_get_ns() / 1000 - tcp->tcp_mstamp) >= QUIET_US &&
-	       (__u32)bpf_jiffies64() - end->jiffies >= QUIET_TICKS;
+	struct end *other = (struct end *)(long)end->peer.end;
+
+	if ((__s64)(bpf_ktime_get_ns() / 1000 - tcp->tcp_mstamp) < QUIET_US || has_just_hopped(end->jiffies))
+		return false;
+	return !peer_of(end) || !has_just_hopped(word_at(&other->jiffies));
 }
 
 /* Two things can only be made unlikely, by waiting until the socket is quiet. A reader may take its reference between
