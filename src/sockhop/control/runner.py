@@ -21,7 +21,7 @@ from sockhop.errors import Locked, NoSuchCommand
 from sockhop.kernel import cgroups, signals
 from sockhop.kernel.abi import Rule
 
-DRAIN_SECONDS = 1.0  # the keeper goes on with it afterwards
+DRAIN_SECONDS = 1.5  # more than QUIET_US of drain.bpf.h; the keeper goes on with it afterwards
 MOVE_SECONDS = 5.0
 WALK_SECONDS = 0.5  # what the agent does for the service
 SI_KERNEL = 0x80  # include/uapi/asm-generic/siginfo.h: sent by the kernel, as a terminal's Ctrl-C is

@@ -36,11 +36,34 @@ INLINE bool has_just_hopped(__u32 jiffies)
 /* No segment has come or gone, and neither end has hopped. */
 INLINE bool is_quiet(struct tcp_sock *tcp, struct end *end)
 {
-	struct end *other = (struct end *)(long)end->peer.end;
-
 	if ((__s64)(bpf_ktime_get_ns() / 1000 - tcp->tcp_mstamp) < QUIET_US || has_just_hopped(end->jiffies))
 		return false;
-	return !peer_of(end) || !has_just_hopped(word_at(&other->jiffies));
+	return !peer_of(end) || !has_just_hopped(word_at(&((struct end *)(long)end->peer.end)->jiffies));
+}
+
+INLINE __u32 reasons_of(struct class_key *key)
+{
+	struct class_info *class = find_class(key);
+
+	return class ? class->reasons : 0;
+}
+
+/* Whether one of both has shown a hazard, or a rule has turned against them: that would go on in the map, where the
+ * stack's bytes pass the same queue. Classes that only lose there can wait. */
+static __attribute__((noinline)) bool is_urgent_to_leave(struct end *end, struct tcp_sock *tcp)
+{
+	struct class_key mine, other;
+	struct tcp_sock *peer;
+	__u32 reasons;
+
+	if (!end)
+		return false;
+	peer = peer_of(end);
+	if (!peer || !look_again(end, tcp, peer) || !class_of_peer(end, &other))
+		return false;
+	mine = end->class;
+	reasons = reasons_of(&mine) | reasons_of(&other);
+	return !reasons || reasons & HAZARDS;
 }
 
 /* Two things can only be made unlikely, by waiting until the socket is quiet. A reader may take its reference between
@@ -48,9 +71,11 @@ INLINE bool is_quiet(struct tcp_sock *tcp, struct end *end)
  * for the next bytes of the stack. And the peer's FIN stays in the psock's queue, even when it has been read: it is
  * freed after a grace period without the socket's lock (sk_psock_destroy), and if the socket sends just then,
  * sk_forward_alloc is changed by two at once and wrong for ever after (inet_sock_destruct warns of it, once a boot). */
-INLINE bool must_be_quiet(struct tcp_sock *tcp)
+INLINE bool must_be_quiet(struct tcp_sock *tcp, struct end *end)
 {
-	return is_blocking(sock_of(tcp)->sk_socket->file) || sock_of(tcp)->sk_shutdown & RCV_SHUTDOWN;
+	if (sock_of(tcp)->sk_shutdown & RCV_SHUTDOWN)
+		return true;
+	return is_blocking(sock_of(tcp)->sk_socket->file) && !is_urgent_to_leave(end, tcp);
 }
 
 /* Removing an element throws away what is unread (sk_psock_destroy). And whoever is inside recv or
@@ -59,7 +84,7 @@ INLINE bool must_be_quiet(struct tcp_sock *tcp)
 INLINE bool is_idle(struct tcp_sock *tcp, struct sk_psock *psock, struct end *end)
 {
 	return one_queue(tcp, psock) && !psock->msg_tot_len && !is_used(psock) && !may_hop_to(end) &&
-	       (!must_be_quiet(tcp) || is_quiet(tcp, end));
+	       (!must_be_quiet(tcp, end) || is_quiet(tcp, end));
 }
 
 /* The socket as TCP alone would have it, but for SO_RCVBUF, which no autotuning changes any more. */

@@ -41,7 +41,7 @@ struct end {
 	struct where peer;
 	__u64 sent;        /* messages, however they went */
 	__u64 checked_ns;  /* when the stack last carried a message for the firewall to see */
-	__u32 jiffies;     /* when we last looked at the clock */
+	__u32 jiffies;     /* when we last looked at the clock: the tick of the last hop, or later */
 	__u32 epoch;
 	__u32 recheck_seq; /* write_seq before that message */
 	__u32 looked;      /* at the classes of both ends: see is_kept() */

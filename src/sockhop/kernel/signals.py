@@ -24,15 +24,14 @@ def deferred() -> Iterator[set[int | signal.Signals]]:
 @contextmanager
 def interrupting() -> Iterator[None]:
     """Let what asks the process to end interrupt it as Ctrl-C does, unless it is ignored. For the main thread."""
-    before = {number: signal.getsignal(number) for number in INTERRUPTIONS}
-    for number, handler in before.items():
-        if handler is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
+    deadly = [number for number in INTERRUPTIONS if signal.getsignal(number) is signal.SIG_DFL]
     try:
+        for number in deadly:
+            signal.signal(number, signal.default_int_handler)
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in deadly:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager
