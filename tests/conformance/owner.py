@@ -75,7 +75,8 @@ class InThisProcess:
             if instance.directory.exists():
                 if left := instance.drain(5):
                     raise AssertionError(f"{left} sockets are tracked after their processes have ended")
-                instance.unpin()
+                with places.lock():
+                    instance.unpin()
 
 
 class InItsOwn:
