@@ -25,9 +25,11 @@ from tests.rule import decisions
 
 MOST = 3000  # decisions in a trace
 
-# Sends to itself without Nagle's algorithm, and stops reading now and then: sizes from .. to, bytes in all.
+# Sends to itself without Nagle's algorithm, and stops reading now and then until no more can be sent: sizes from
+# .. to, bytes in all.
 _PAUSES = """
-import random, socket, sys, threading, time
+import random, socket, sys, threading
+from tests.conformance.waiting import asleep_in, until
 least, most, total = map(int, sys.argv[1:])
 listener = socket.create_server(("127.0.0.1", 0))
 writer = socket.create_connection(listener.getsockname())
@@ -47,7 +49,7 @@ thread = threading.Thread(target=write)
 thread.start()
 while reader.recv(1 << 16):
     if random.random() < 0.02:
-        time.sleep(0.01)
+        until(lambda: not thread.is_alive() or asleep_in("sendto", thread.native_id), "all is sent, or full")
 thread.join()
 """
 
