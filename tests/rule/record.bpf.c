@@ -49,9 +49,9 @@ INLINE void look_around(struct moment *moment, struct end *end, struct tcp_sock 
 {
 	moment->coarse_ns = bpf_ktime_get_coarse_ns();
 	moment->jiffies = (__u32)bpf_jiffies64();
-	moment->peer_sent = word_at(&((struct end *)(long)end->peer.end)->sent);
+	moment->peer_sent = word_at(&end_of_peer(end)->sent);
 	moment->peer_room = 0;
-	bpf_probe_read_kernel(&moment->peer_room, sizeof(__u32), &((struct end *)(long)end->peer.end)->room);
+	bpf_probe_read_kernel(&moment->peer_room, sizeof(__u32), &end_of_peer(end)->room);
 	look_at(&moment->me, me);
 	look_at(&moment->peer, read_only(struct tcp_sock, end->peer.sock));
 }

@@ -4,6 +4,7 @@
 #define SOCKHOP_CLASSES_H
 
 #include "account.h"
+#include "peer.h"
 #include "rules.h"
 
 /* That it would be slower; the other reasons are what the kernel cannot do right in a sockmap. */
@@ -187,7 +188,7 @@ INLINE enum class_state both(enum class_state one, enum class_state other)
 /* False where the memory is not there any more. Whether it still is the peer's, end->peer.cookie tells. */
 INLINE bool class_of_peer(struct end *end, struct class_key *key)
 {
-	return !bpf_probe_read_kernel(key, sizeof(*key), &((struct end *)(long)end->peer.end)->class);
+	return !bpf_probe_read_kernel(key, sizeof(*key), &end_of_peer(end)->class);
 }
 
 /* `peer` is where end->peer says. */

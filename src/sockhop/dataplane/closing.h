@@ -108,7 +108,7 @@ INLINE bool may_be_coming(struct end *end)
 
 	if (!peer_of(end))
 		return false;
-	if (bpf_probe_read_kernel(&other, sizeof(other), (void *)(long)end->peer.end))
+	if (bpf_probe_read_kernel(&other, sizeof(other), end_of_peer(end)))
 		return true;
 	return other.sent && (__u32)bpf_jiffies64() - other.jiffies < QUIET_JIFFIES;
 }

@@ -94,7 +94,7 @@ INLINE bool has_our_room(struct end *end, struct tcp_sock *peer)
 {
 	__u32 room = 0;
 
-	bpf_probe_read_kernel(&room, sizeof(room), &((struct end *)(long)end->peer.end)->room);
+	bpf_probe_read_kernel(&room, sizeof(room), &end_of_peer(end)->room);
 	return room && room == (__u32)sock_of(peer)->sk_rcvbuf;
 }
 
@@ -186,7 +186,7 @@ INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
 
 	if (size >= config.burst_bytes || bitfield(me, nonagle))
 		return false;
-	peer_sent = word_at(&((struct end *)(long)end->peer.end)->sent);
+	peer_sent = word_at(&end_of_peer(end)->sent);
 	if (peer_sent != end->peer_sent) {
 		end->peer_sent = peer_sent;
 		end->streak = 0;

@@ -38,7 +38,7 @@ INLINE bool is_quiet(struct tcp_sock *tcp, struct end *end)
 {
 	if ((__s64)(bpf_ktime_get_ns() / 1000 - tcp->tcp_mstamp) < QUIET_US || has_just_hopped(end->jiffies))
 		return false;
-	return !peer_of(end) || !has_just_hopped(word_at(&((struct end *)(long)end->peer.end)->jiffies));
+	return !peer_of(end) || !has_just_hopped(word_at(&end_of_peer(end)->jiffies));
 }
 
 INLINE __u32 reasons_of(struct class_key *key)
@@ -50,18 +50,14 @@ INLINE __u32 reasons_of(struct class_key *key)
 
 /* Whether one of both has shown a hazard, or a rule has turned against them: that would go on in the map, where the
  * stack's bytes pass the same queue. Classes that only lose there can wait. */
-static __attribute__((noinline)) bool is_urgent_to_leave(struct end *end, struct tcp_sock *tcp)
+INLINE bool is_urgent_to_leave(struct end *end, struct tcp_sock *tcp)
 {
-	struct class_key mine, other;
-	struct tcp_sock *peer;
+	struct class_key mine = end->class, other;
+	struct tcp_sock *peer = peer_of(end);
 	__u32 reasons;
 
-	if (!end)
-		return false;
-	peer = peer_of(end);
 	if (!peer || !look_again(end, tcp, peer) || !class_of_peer(end, &other))
 		return false;
-	mine = end->class;
 	reasons = reasons_of(&mine) | reasons_of(&other);
 	return !reasons || reasons & HAZARDS;
 }

@@ -24,6 +24,12 @@ INLINE void find_peer(struct end *end)
 	bpf_map_delete_elem(&arrived, &pair);
 }
 
+/* The other end's state, in memory that may be gone: to be read only as that allows. */
+INLINE struct end *end_of_peer(struct end *end)
+{
+	return (struct end *)(long)end->peer.end;
+}
+
 /* The other end, or NULL where there is none, or none any more. */
 INLINE struct tcp_sock *peer_of(struct end *end)
 {

@@ -57,7 +57,7 @@ INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct en
 	__u8 on_stack;
 
 	bpf_probe_read_kernel(&on_stack, sizeof(on_stack),
-			      &((struct end *)(long)end->peer.end)->on_stack);
+			      &end_of_peer(end)->on_stack);
 	if (on_stack)
 		clamp = sock_of(tcp)->sk_rcvbuf;
 	/* A smaller one is the application's own. */
