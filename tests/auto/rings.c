@@ -1,9 +1,9 @@
 /*
  * A server that echoes what it reads, one connection after the other, and reads by io_uring when it is told to.
  *
- * usage: rings
+ * usage: rings [a]
  *
- * Prints its port. The first byte of a message says how all later ones are read: 'r' by io_uring, 'a' by a worker
+ * Prints its port. With "a" each connection is read by a worker from its first message on. The first byte of a message says how all later ones are read: 'r' by io_uring, 'a' by a worker
  * thread of io_uring (IOSQE_ASYNC); and 'w' that the next one is read with MSG_WAITALL, MESSAGE bytes of it. Ends when
  * its standard input does.
  */
@@ -90,10 +90,10 @@ static int receive_by_ring(int fd, char *to, unsigned size, unsigned flags, unsi
 	return result;
 }
 
-static void echo(int fd)
+static void echo(int fd, bool by_worker)
 {
-	unsigned flags = 0, how = 0;
-	bool by_ring = false;
+	unsigned flags = 0, how = by_worker ? IOSQE_ASYNC : 0;
+	bool by_ring = by_worker;
 	char message[4096];
 
 	for (;;) {
@@ -109,7 +109,7 @@ static void echo(int fd)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 	struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -129,7 +129,7 @@ int main(void)
 		if (wait[1].revents)
 			return 0;
 		fd = accept(listener, NULL, NULL);
-		echo(fd);
+		echo(fd, argc > 1 && argv[1][0] == 'a');
 		close(fd);
 	}
 }

@@ -3,6 +3,7 @@
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -52,9 +53,10 @@ def talk(client: socket.socket, how: bytes, rounds: int = 1) -> None:
         assert read_exactly(client, SIZE) == message
 
 
-@pytest.fixture
-def rings(scope: Scope, c_tool: Callable[[str], Path]) -> Iterator[Rings]:
-    with scope.popen([c_tool("tests/auto/rings.c")], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+@contextmanager
+def serving(scope: Scope, *argv: object) -> Iterator[Rings]:
+    """A running rings.c."""
+    with scope.popen([*argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         assert server.stdout
         try:
             port = server.stdout.readline()
@@ -63,6 +65,12 @@ def rings(scope: Scope, c_tool: Callable[[str], Path]) -> Iterator[Rings]:
             yield Rings(scope, int(port))
         finally:
             server.kill()
+
+
+@pytest.fixture
+def rings(scope: Scope, c_tool: Callable[[str], Path]) -> Iterator[Rings]:
+    with serving(scope, c_tool("tests/auto/rings.c")) as rings:
+        yield rings
 
 
 def test_hop_and_are_watched_on(rings: Rings) -> None:
@@ -107,10 +115,14 @@ def test_begun_while_reads_are_not_watched(rings: Rings) -> None:
         assert (rings.known().state, rings.known().reasons) == ("stack", ("waitall",))
 
 
-def test_workers_stay_on_the_stack(rings: Rings) -> None:
-    """A worker's read looks as a splice by a worker does."""
-    for _ in range(10):
-        with rings.connect() as client:
-            talk(client, BY_WORKER, 40)
-    assert (rings.known().state, rings.known().reasons) == ("stack", ("unseen",))
-    assert rings.scope.hops.status().hop.messages == 0
+def test_workers_stay_on_the_stack(scope: Scope, c_tool: Callable[[str], Path]) -> None:
+    """A worker's read looks as a splice by a worker does.
+
+    From the first read on: one by recv() would be of a program with threads.
+    """
+    with serving(scope, c_tool("tests/auto/rings.c"), "a") as rings:
+        for _ in range(10):
+            with rings.connect() as client:
+                talk(client, BY_WORKER, 40)
+        assert (rings.known().state, rings.known().reasons) == ("stack", ("unseen",))
+        assert scope.hops.status().hop.messages == 0
