@@ -3,9 +3,9 @@
  *
  * usage: rings [a]
  *
- * Prints its port. With "a" each connection is read by a worker from its first message on. The first byte of a message says how all later ones are read: 'r' by io_uring, 'a' by a worker
- * thread of io_uring (IOSQE_ASYNC); and 'w' that the next one is read with MSG_WAITALL, MESSAGE bytes of it. Ends when
- * its standard input does.
+ * Prints its port. With "a" all is read by a worker thread of io_uring (IOSQE_ASYNC). Else the first byte of a message
+ * may say 'r', that all later ones are read by io_uring, or 'w', that the next one is read with MSG_WAITALL, MESSAGE
+ * bytes of it. Ends when its standard input does.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -98,14 +98,13 @@ static void echo(int fd, bool by_worker)
 
 	for (;;) {
 		unsigned size = flags ? MESSAGE : sizeof(message);
-		int count = by_ring ? receive_by_ring(fd, message, size, flags, how) : recv(fd, message, size, flags);
+		int count = by_ring ? receive_by_ring(fd, message, size, flags, how)
+				    : recv(fd, message, size, flags);
 
 		if (count <= 0 || send(fd, message, count, MSG_NOSIGNAL) != count)
 			return;
 		flags = message[0] == 'w' ? MSG_WAITALL : 0;
-		by_ring |= message[0] == 'r' || message[0] == 'a';
-		if (message[0] == 'a')
-			how = IOSQE_ASYNC;
+		by_ring |= message[0] == 'r';
 	}
 }
 

@@ -14,7 +14,7 @@ from tests.auto.watched import is_watched, stop_watching
 from tests.conformance.observing import read_exactly
 from tests.conftest import Scope, missing
 
-PLAIN, BY_RING, BY_WORKER, WAITALL = b"-", b"r", b"a", b"w"
+PLAIN, BY_RING, WAITALL = b"-", b"r", b"w"
 SIZE = 10
 
 
@@ -123,6 +123,6 @@ def test_workers_stay_on_the_stack(scope: Scope, c_tool: Callable[[str], Path]) 
     with serving(scope, c_tool("tests/auto/rings.c"), "a") as rings:
         for _ in range(10):
             with rings.connect() as client:
-                talk(client, BY_WORKER, 40)
+                talk(client, PLAIN, 40)
         assert (rings.known().state, rings.known().reasons) == ("stack", ("unseen",))
         assert scope.hops.status().hop.messages == 0
