@@ -339,7 +339,7 @@ def test_without_privilege_it_names_what_is_missing(sandbox: Sandbox) -> None:
 def test_reads_are_watched_as_long_as_they_need_be(sandbox: Sandbox, start: Start, again: str) -> None:
     """And where there is no agent any more, that is always: whoever comes next sees to it, if it was killed."""
     sandbox.ok("up", "--all", "--mode", "auto")
-    watched = sandbox.bpffs / "service" / watching.LINK
+    watched = sandbox.bpffs / "service" / watching.READS
     assert watched.exists()
     agent = start("--interval", "0.05", bounds=OWN_ONLY)
     agent.until("service_found")

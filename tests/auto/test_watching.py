@@ -9,9 +9,10 @@ import pytest
 
 from sockhop.control import places
 from sockhop.control.watching import LOOKS_TO_STOP
+from sockhop.kernel.abi import Action, Rule
 from tests.auto.driver import driver
-from tests.auto.talk import Service
-from tests.auto.watched import is_watched, stop_watching
+from tests.auto.talk import Service, receive
+from tests.auto.watched import is_guarded, is_watched, stop_watching
 from tests.conftest import Scope
 from tests.waiting import until
 
@@ -59,6 +60,69 @@ def test_reads_are_watched_as_long_as_a_class_learns(scope: Scope) -> None:
         assert is_watched(scope)
     # Closed, and for so few messages not worth it.
     stop_watching(scope)
+
+
+def test_nothing_is_attached_where_nothing_hops(scope: Scope) -> None:
+    """As it is where all that came was not worth it; a service that comes later is learned and hops."""
+    unworthy = Service(scope)
+    with unworthy.connection() as connection:
+        connection.talk(1)
+    stop_watching(scope)
+    assert not is_guarded(scope)
+    service = Service(scope)
+    with service.connection() as connection:
+        scope.hops.walk()
+        assert is_watched(scope)
+        assert is_guarded(scope)
+        connection.talk(100)
+        assert scope.hops.walk() == 2
+    stop_watching(scope)
+    assert is_guarded(scope)
+    with service.connection() as connection:
+        connection.talk(10)
+        assert scope.hops.status().sockets.tracked == 2
+
+
+def test_what_may_hop_keeps_the_guard(scope: Scope) -> None:
+    """A class that hops, with no connection there; a socket in the map; a rule that makes connections hop."""
+    service, instance = Service(scope), scope.hops._up()
+    service.learn()
+    stop_watching(scope)
+    assert is_guarded(scope)
+    with service.connection() as connection:
+        connection.talk(10)
+        unread = connection.send(connection.client, 10)
+        instance.forget(scope.hops.classes())
+        stop_watching(scope)
+        assert scope.hops.status().sockets.tracked == 1
+        assert is_guarded(scope)
+        assert receive(connection.server, 10) == unread
+        stop_watching(scope)
+        assert not is_guarded(scope)
+    instance.set_rules([Rule(action=Action.ALWAYS, last_port=65535, roles=3)])
+    scope.hops.walk()
+    assert is_guarded(scope)
+    with service.connection() as connection:
+        connection.talk(10)
+        assert scope.hops.status().sockets.tracked == 2
+
+
+def test_nothing_goes_in_that_is_not_guarded(scope: Scope) -> None:
+    """A class that hops, and the guard about to go: connections stay on the stack until the next walk."""
+    service, instance = Service(scope), scope.hops._up()
+    service.learn()
+    stop_watching(scope)
+    instance.say_unguarded()
+    before = scope.hops.status().hop.messages
+    with service.connection() as connection:
+        connection.talk(10)
+        assert instance.walk() == 0
+        assert scope.hops.status().sockets.tracked == 0
+        scope.hops.walk()
+        assert scope.hops.status().sockets.tracked == 2
+        assert scope.hops.status().hop.messages == before
+        connection.talk(10)
+        assert scope.hops.status().hop.messages >= before + 16
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from sockhop.control import agent
 from sockhop.control.classes import Class
 from sockhop.errors import Locked, NotOurs, NotUp, SockhopError
 from sockhop.kernel import cgroups, systemd
-from sockhop.kernel.abi import Gauge
+from sockhop.kernel.abi import Gauge, Rule
 from sockhop.kernel.firewall import Change
 from sockhop.kernel.namespaces import OWN
 from tests.waiting import until
@@ -51,12 +51,16 @@ class Fake:
     def can_watch(self) -> bool:
         return False  # see tests/auto/test_watching.py
 
-    is_watching = can_watch
+    is_watching = is_guarding = can_watch
 
     def gauge(self) -> Gauge:
         return Gauge()
 
+    def rules(self) -> list[Rule]:
+        return []
+
     watch = say_unwatched = watch_no_more = lambda self: None
+    guard = say_unguarded = guard_no_more = watch
 
     def recheck(self) -> None:
         self.rechecks += 1

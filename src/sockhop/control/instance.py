@@ -9,7 +9,7 @@ Everything that keeps traffic right is in these pins and needs no process:
     candidates, matches   of the search for pairs
     connections the sock_ops program                   drain, discover, adopt, flows, owners   iterator links
     received, taken           links of what watches applications, unless eager
-    received-program          to make the former again: see :mod:`sockhop.control.watching`
+    received-program, taken-program   to make these again: see :mod:`sockhop.control.watching`
     scope-ID    a link of that program to the cgroup with this id
 
 The maps' last reference must not go while sockets are inside: the kernel would throw away what is unread
@@ -200,27 +200,46 @@ class Instance(Pins):
     # -- watching ----------------------------------------------------------------------------------------------
 
     def can_watch(self) -> bool:
-        """Whether reads can be watched, and not: neither in eager mode nor by versions that knew only one."""
-        return (self.directory / watching.PROGRAM).exists()
+        """Whether reads can be watched, and not: neither in eager mode nor by versions that always did."""
+        return watching.can(self)
 
     def is_watching(self) -> bool:
         """Whether connections are learned from."""
         return bool(self.config().watched)
 
+    def is_guarding(self) -> bool:
+        """Whether sockets may go into the map."""
+        return bool(self.config().guarded)
+
     def watch(self) -> None:
-        """Watch reads from now on, so that classes can learn."""
+        """Watch reads from now on, so that classes can learn, and guard what hops."""
         if self.can_watch():
-            watching.attach(self)
+            self.guard()
+            watching.attach(self, watching.READS)
             if not self.is_watching():
                 self.configure(lambda config: setattr(config, "watched", 1))
+
+    def guard(self) -> None:
+        """Guard what hops from now on, so that sockets may go in."""
+        watching.attach(self, watching.GUARD)
+        if not self.is_guarding():
+            self.configure(lambda config: setattr(config, "guarded", 1))
 
     def say_unwatched(self) -> None:
         """Let no more connections be learned from."""
         self.configure(lambda config: setattr(config, "watched", 0))
 
+    def say_unguarded(self) -> None:
+        """Let no more sockets in."""
+        self.configure(lambda config: setattr(config, "guarded", 0))
+
     def watch_no_more(self) -> None:
         """Watch reads no more: when no connection is observed, and none will be."""
-        watching.detach(self)
+        watching.detach(self, watching.READS)
+
+    def guard_no_more(self) -> None:
+        """Guard no more: when no socket is in the map, and none will be."""
+        watching.detach(self, watching.GUARD)
 
     # -- taking in ---------------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ ITERATORS = ("drain", "discover", "adopt", "flows")
 # Iterators that a kernel may refuse: what they would tell is then unknown.
 _OPTIONAL = ("owners",)
 # What watches applications, unless eager.
-WATCHERS = ("received", "taken")
+WATCHERS = (watching.READS, watching.GUARD)
 _ALL = ("connections", *_VERDICTS, *ITERATORS, *_OPTIONAL, *WATCHERS)
 # CAPACITY_SLACK of entering.h, twice: for the server ends, and for the clients of one moment.
 SLACK = 2048
@@ -71,9 +71,8 @@ def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
                 with suppress(OSError):
                     pins.pin_link(iterator(loaded, name), name)
         for name in watchers:
-            pins.pin_link(watching.tracepoint(loaded.program_fd(f"sockhop_{name}")), name)
-        if watchers:
-            pins.pin(loaded.program_fd("sockhop_received"), watching.PROGRAM)
+            pins.pin(loaded.program_fd(f"sockhop_{name}"), watching.program(name))
+            watching.attach(pins, name)
         if classes and known is None:
             classes.unlink(missing_ok=True)
             libbpf.obj_pin(loaded.map_fd("classes"), str(classes).encode())

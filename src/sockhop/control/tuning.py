@@ -13,9 +13,8 @@ _NANOSECONDS = 1e9
 def config_of(settings: Settings) -> Config:
     """Return the configuration of a new instance."""
     eager = settings.mode == "eager"
-    config = Config(
-        magic=MAGIC, build=objects.build_id(), capacity=settings.capacity, eager=eager, watched=not eager
-    )
+    config = Config(magic=MAGIC, build=objects.build_id(), capacity=settings.capacity, eager=eager)
+    config.watched, config.guarded = not eager, True
     tune(config, settings)
     return config
 

@@ -147,7 +147,7 @@ struct gauge {
 	__u64 observed; /* sockets that are watched for their class to learn from */
 	__u64 adopted;  /* connections' ends that existed before they went in */
 	__u32 turns;    /* of classes, from one state to another */
-	__u32 unwatched; /* ends that were not observed, since reads are not watched */
+	__u32 missed; /* ends that were not observed, or did not go in, since nothing watches reads */
 };
 
 /* Written by user space only. */
@@ -173,6 +173,8 @@ struct config {
 	__u64 review_ns;         /* a class that would lose is looked at again this often */
 	__u32 room;              /* rcvbuf, or 0 where the kernel would not give as much */
 	__u32 watched;           /* sockhop_received is attached, so that classes can learn */
+	__u32 guarded;           /* sockhop_taken is, or nobody wants it: sockets may go in */
+	__u32 unused;
 };
 
 struct event {

@@ -28,7 +28,7 @@ INLINE bool may_enter(struct tcp_sock *tcp, struct end *end)
 	end->found = 0;
 	hazards_of_socket(tcp, &end->found);
 	return peer && is_ready(tcp) && is_ready(peer) && !end->found && may_hop(tcp) &&
-	       !is_full(end->class.role) && state_of_pair(end, tcp, peer) == CLASS_HOPPING;
+	       !is_full(end->class.role) && state_of_pair(end, tcp, peer) == CLASS_HOPPING && is_guarded();
 }
 
 /* An idle end hears nothing of its class, and reads would be watched for it. */

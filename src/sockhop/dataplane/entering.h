@@ -144,7 +144,7 @@ INLINE struct end *go_in(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct 
 
 	if (!sk || state == CLASS_STACK || !may_hop(tcp))
 		return NULL;
-	if (state == CLASS_HOPPING ? is_full(class->role) : !may_learn())
+	if (state == CLASS_HOPPING ? is_full(class->role) || !is_guarded() : !may_learn())
 		return NULL;
 	bpf_get_socket_cookie(ctx); /* makes one */
 	end = bpf_sk_storage_get(&ends, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);

@@ -70,12 +70,12 @@ INLINE void hazards_of_handlers(struct task_struct *task, volatile __u32 *found)
  * tell beforehand whether it will. hapee-lb is its enterprise edition. */
 INLINE bool may_splice(void)
 {
-	__u64 name[2] = {}, community, enterprise; /* padded with zeros, as comm is */
+	const char *name = bpf_get_current_task_btf()->group_leader->comm; /* padded with zeros */
+	__u64 begins = word_at(name), community, enterprise;
 
-	bpf_probe_read_kernel(name, sizeof(name), bpf_get_current_task_btf()->group_leader->comm);
 	__builtin_memcpy(&community, "haproxy", 8);
 	__builtin_memcpy(&enterprise, "hapee-lb", 8);
-	return name[0] == community || (name[0] == enterprise && !name[1]);
+	return begins == community || (begins == enterprise && !word_at(name + 8));
 }
 
 INLINE bool has_threads(struct task_struct *task)

@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
 /* Which ends are observed, so that their class learns. That takes reads that are watched, and user space does without
- * while nothing learns: each read of the host would pay for it. */
+ * while nothing learns, and without the guard while nothing hops: each read of the host would pay for it. */
 #ifndef SOCKHOP_OBSERVED_H
 #define SOCKHOP_OBSERVED_H
 
 #include "maps.h"
 
+INLINE bool or_missed(bool is_there)
+{
+	if (!is_there)
+		__sync_fetch_and_add(&gauge.missed, 1);
+	return is_there;
+}
+
 /* False, and told to user space, while reads are not watched. */
 INLINE bool may_learn(void)
 {
-	if (config.watched)
-		return true;
-	__sync_fetch_and_add(&gauge.unwatched, 1);
-	return false;
+	return or_missed(config.watched);
+}
+
+/* The same of what hops. */
+INLINE bool is_guarded(void)
+{
+	return or_missed(config.guarded);
 }
 
 /* A read and the close of a socket may both find that it is enough, on two CPUs: only one of them counts. */

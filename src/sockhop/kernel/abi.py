@@ -157,6 +157,8 @@ class Config(ctypes.Structure):
         ("review_ns", ctypes.c_uint64),
         ("room", ctypes.c_uint32),
         ("watched", ctypes.c_uint32),
+        ("guarded", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
     )
 
 
@@ -168,7 +170,7 @@ class Gauge(ctypes.Structure):
         ("observed", ctypes.c_uint64),
         ("adopted", ctypes.c_uint64),
         ("turns", ctypes.c_uint32),
-        ("unwatched", ctypes.c_uint32),
+        ("missed", ctypes.c_uint32),
     )
 
 
