@@ -76,8 +76,8 @@ int sockhop_send(struct sk_msg_md *msg)
 	call = current_call();
 	decision->size = msg->size;
 	decision->call = call.number;
-	decision->third = call.third;
-	decision->fourth = call.fourth;
+	decision->third = third_argument(call);
+	decision->fourth = fourth_argument(call);
 	decision->turns = gauge.turns;
 	bpf_probe_read_kernel(&decision->config, sizeof(decision->config), (void *)&config);
 	decision->before = *end;

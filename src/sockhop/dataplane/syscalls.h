@@ -52,43 +52,66 @@ INLINE bool is_x86(void)
 /* The number of a system call here. */
 #define CALL(name) (is_x86() ? X86_##name : GENERIC_##name)
 
-/* A system call's number, and the arguments that may be flags. */
+/* Arguments are read when they are asked for: most calls have no flags. */
 struct syscall {
 	__u64 number;
-	__u64 third;
-	__u64 fourth;
+	struct pt_regs *registers;
 };
 
 /* One of 32 bits on x86_64 has numbers of its own and is not recognised, as none is on other machines. */
-INLINE struct syscall call_by(void *registers)
+INLINE __u64 number_of(struct pt_regs *registers)
 {
-	struct pt_regs *x86 = registers;
-	struct pt_regs___arm64 *arm64 = registers;
+	struct pt_regs___arm64 *arm64 = (void *)registers;
 
 	if (is_x86())
-		return (struct syscall){ x86->orig_ax, x86->dx, x86->r10 };
-	if (field_exists(arm64->syscallno))
-		return (struct syscall){ arm64->syscallno, arm64->regs[2], arm64->regs[3] };
-	return (struct syscall){ NO_CALL, 0, 0 };
+		return registers->orig_ax;
+	return field_exists(arm64->syscallno) ? (__u64)arm64->syscallno : NO_CALL;
+}
+
+INLINE __u64 third_argument(struct syscall call)
+{
+	struct pt_regs___arm64 *arm64 = (void *)call.registers;
+
+	if (is_x86())
+		return call.registers->dx;
+	return field_exists(arm64->regs) ? arm64->regs[2] : 0;
+}
+
+INLINE __u64 fourth_argument(struct syscall call)
+{
+	struct pt_regs___arm64 *arm64 = (void *)call.registers;
+
+	if (is_x86())
+		return call.registers->r10;
+	return field_exists(arm64->regs) ? arm64->regs[3] : 0;
 }
 
 /* Where a task's registers are in its stack, once somebody has asked. */
 static volatile __u64 registers_at;
 
-/* The kernel is asked once: a call may cost ten times as much as a look (CONFIG_MITIGATION_SRSO), and messages and reads
- * pay for it. */
+/* Not inlined: once is enough. */
+static __attribute__((noinline)) int find_registers(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *registers = (void *)bpf_task_pt_regs(task);
+	__u64 at;
+
+	/* Makes a number of it: before 6.18 the verifier lets nobody calculate with such a pointer. */
+	bpf_probe_read_kernel(&at, sizeof(at), &registers);
+	registers_at = at - (__u64)(long)task->stack;
+	return 0;
+}
+
+/* Of the current task. The kernel is asked once: a call may cost ten times as much as a look (CONFIG_MITIGATION_SRSO),
+ * and messages and reads pay for it. */
 INLINE struct syscall call_of(struct task_struct *task)
 {
-	__u64 stack = (__u64)(long)task->stack, at;
 	struct pt_regs *registers;
 
-	if (!registers_at) {
-		registers = (void *)bpf_task_pt_regs(task);
-		/* Makes a number of it: before 6.18 the verifier lets nobody calculate with such a pointer. */
-		bpf_probe_read_kernel(&at, sizeof(at), &registers);
-		registers_at = at - stack;
-	}
-	return call_by(read_only(struct pt_regs, stack + registers_at));
+	if (!registers_at)
+		find_registers();
+	registers = read_only(struct pt_regs, (__u64)(long)task->stack + registers_at);
+	return (struct syscall){ number_of(registers), registers };
 }
 
 INLINE struct syscall current_call(void)
@@ -100,8 +123,8 @@ INLINE struct syscall current_call(void)
 INLINE __u32 flags_of_send(struct syscall call)
 {
 	if (call.number == CALL(SENDTO) || call.number == CALL(SENDMMSG))
-		return call.fourth;
-	return call.number == CALL(SENDMSG) ? call.third : 0;
+		return fourth_argument(call);
+	return call.number == CALL(SENDMSG) ? third_argument(call) : 0;
 }
 
 /* Whether none of its bytes wait for those of another call. sendfile() and splice() set MSG_MORE by themselves. */
@@ -116,8 +139,8 @@ INLINE bool sends_at_once(struct syscall call)
 INLINE __u32 flags_of_recv(struct syscall call)
 {
 	if (call.number == CALL(RECVFROM) || call.number == CALL(RECVMMSG))
-		return call.fourth;
-	return call.number == CALL(RECVMSG) ? call.third : 0;
+		return fourth_argument(call);
+	return call.number == CALL(RECVMSG) ? third_argument(call) : 0;
 }
 
 /* io_uring's worker has no call of its own. */

@@ -50,27 +50,46 @@ INLINE bool is_shared_again(struct end *end)
 	return since < SHARED_SPAN;
 }
 
-/* Looks at a read of a socket in the map, while sockhop_received does not have to be attached. */
-INLINE void guard(__u64 *ctx, struct tcp_sock *tcp, struct sk_psock *psock)
+INLINE bool may_block(struct file *file, __u32 flags)
 {
-	struct file *file = sock_of(tcp)->sk_socket->file;
+	return is_blocking(file) && !(flags & MSG_DONTWAIT);
+}
+
+/* Whether nothing can be wrong with a read, as with most. */
+INLINE bool is_in_line(struct tcp_sock *tcp, struct sk_psock *psock)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct syscall call = call_of(task);
+	struct file *file;
+	__u32 flags;
+
+	if (!is_recv(call.number) || is_of_ring(call, task))
+		return false;
+	flags = flags_of_recv(call);
+	if (flags & HAZARDOUS_RECV)
+		return false;
+	file = sock_of(tcp)->sk_socket->file;
+	return !may_block(file, flags) || !is_disturbed(tcp, psock, task, file);
+}
+
+/* What the others tell of their class. Not inlined: no read should prepare for it. */
+static __attribute__((noinline)) int look_at_read(__u64 *ctx)
+{
+	struct tcp_sock *tcp = read_only(struct tcp_sock, ctx[0]);
+	struct end *end = bpf_sk_storage_get(&ends, (void *)ctx[0], NULL, 0);
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct syscall call = call_of(task);
 	__u32 flags = flags_of_recv(call);
+	struct file *file = sock_of(tcp)->sk_socket->file;
+	struct sk_psock *psock = psock_of(tcp);
 	bool ring = is_of_ring(call, task);
-	bool blocks = is_blocking(file) && !(flags & MSG_DONTWAIT) && !ring;
-	bool is_plain = is_recv(call.number) && !(flags & HAZARDOUS_RECV) && !ring; /* as most are */
-	struct end *end;
 
-	if (is_plain && (!blocks || !is_disturbed(tcp, psock, task, file)))
-		return;
-	end = bpf_sk_storage_get(&ends, (void *)ctx[0], NULL, 0);
-	if (!end)
-		return;
+	if (!end || !psock)
+		return 0;
 	hazards_of_recv(flags, &end->found);
 	if (flags & MSG_PEEK) /* SO_PEEK_OFF */
 		hazards_of_socket(tcp, &end->found);
-	if (blocks) {
+	if (!ring && may_block(file, flags)) {
 		note(&end->found, has_threads(task), HAZARD(THREADS));
 		note(&end->found, is_shared(file) && is_shared_again(end), HAZARD(THREADS));
 		note(&end->found, may_be_interrupted(tcp, psock, task), HAZARD(INTERRUPTED));
@@ -78,18 +97,20 @@ INLINE void guard(__u64 *ctx, struct tcp_sock *tcp, struct sk_psock *psock)
 	blame_found(&end->found, &end->class);
 	if (ring)
 		must_be_watched(&end->class);
+	return 0;
 }
 
-INLINE void judge_taking(__u64 *ctx)
+static __attribute__((noinline)) int judge_taking(__u64 *ctx)
 {
 	__u32 hazard = hazard_of_taking();
 	struct end *end;
 
 	if (!hazard)
-		return;
+		return 0;
 	end = bpf_sk_storage_get(&ends, (void *)ctx[0], NULL, 0);
 	if (end)
 		blame_all(&end->class, hazard);
+	return 0;
 }
 
 /* Called by tcp_recvmsg_locked(), tcp_bpf_recvmsg_parser(), tcp_read_sock(), tcp_zerocopy_receive(). In the map recv()
@@ -97,13 +118,13 @@ INLINE void judge_taking(__u64 *ctx)
 SEC("tp_btf/tcp_rcv_space_adjust")
 int sockhop_taken(__u64 *ctx)
 {
-	struct tcp_sock *tcp = read_only(struct tcp_sock, ctx[0]);
+	struct tcp_sock *tcp = (void *)ctx[0]; /* trusted, so that loads need no check; but only those of a struct sock */
 	struct sk_psock *psock = psock_of(tcp);
 
-	if (gauge.observed || (psock && psock->msg_tot_len))
+	if (psock ? psock->msg_tot_len : gauge.observed)
 		judge_taking(ctx);
-	if (psock && !config.watched)
-		guard(ctx, tcp, psock);
+	if (psock && !config.watched && !is_in_line(tcp, psock))
+		look_at_read(ctx);
 	return 0;
 }
 
