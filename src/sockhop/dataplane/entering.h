@@ -108,11 +108,29 @@ INLINE void expect_no_more(struct tcp_sock *tcp)
 	bpf_map_delete_elem(&next_seq, &cookie);
 }
 
+/* Twice the window that TCP begins with (tcp_select_initial_window), less one. With one byte more each read would ask
+ * whether the window can be opened (__tcp_cleanup_rbuf). With less, a rest of the window that has no room for a segment
+ * could be more than half of it: then reading brings no new one, and the sender waits for its probe timer. */
+INLINE __u32 small_window(struct tcp_sock *tcp)
+{
+	__u32 most = 65535, segment = tcp->advmss;
+
+	return 2 * (segment ? most - most % segment : most) - 1;
+}
+
+INLINE void clamp_window(void *ctx, struct tcp_sock *tcp, __u32 clamp)
+{
+	/* A smaller one is the application's own. */
+	if (tcp->window_clamp >= small_window(tcp) && tcp->window_clamp != clamp)
+		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp));
+}
+
 /* `ctx` and `tcp` are what bpf_setsockopt() takes, and what we can read: in sock_ops not the same. */
 INLINE void is_in(void *ctx, struct tcp_sock *tcp, struct end *end)
 {
 	end->tracked = 1;
 	make_room(ctx, tcp, end);
+	clamp_window(ctx, tcp, small_window(tcp));
 	__sync_fetch_and_add(&gauge.tracked, 1);
 }
 

@@ -277,6 +277,7 @@ struct tcp_sock {
 	__u32 rcv_wnd;
 	__u32 snd_una;
 	__u32 mss_cache;
+	__u16 advmss;
 	__u32 notsent_lowat;
 	__u32 window_clamp;
 	__u8 nonagle : 4;

@@ -206,8 +206,8 @@ struct {
 } events SEC(".maps");
 
 /* volatile: user space changes it at any moment. */
-SEC(".data.config") volatile struct config config;
+SEC(".data.config") static volatile struct config config;
 
-SEC(".data.gauge") volatile struct gauge gauge;
+SEC(".data.gauge") static volatile struct gauge gauge;
 
 #endif

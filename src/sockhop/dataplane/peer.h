@@ -6,7 +6,7 @@
 #include "maps.h"
 #include "socket.h"
 
-/* What TCP promises where the peer hops: two segments of the loopback device. See set_window(). */
+/* Two segments of the loopback device: no more than that TCP promises where the peer hops, see small_window(). */
 #define SMALL_WINDOW 131072
 
 /* A rest of the window of less is shut for messages that are larger. See is_shut(). */

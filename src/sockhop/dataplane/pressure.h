@@ -3,7 +3,7 @@
 #ifndef SOCKHOP_PRESSURE_H
 #define SOCKHOP_PRESSURE_H
 
-#include "peer.h"
+#include "entering.h"
 
 /* Less than TCP_RTO_MIN, after which TCP probes a window that stays closed (tcp_probe_timer). */
 #define STALLED_NS 150000000ull
@@ -47,22 +47,16 @@ INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end
 	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
-/* What TCP promises, hops cannot use: keeps_promise(). Two full segments are enough where the peer hops. One is not:
- * a rest of the window that has no room for a segment must be less than half of it, or reading brings no new one
- * (tcp_cleanup_rbuf), and the sender waits for its probe timer. A stream that the stack carries for long gets the
- * window that it would have had, unless it is one of large writes whose reader is behind: that loses nothing. */
+/* What TCP promises, hops cannot use: keeps_promise(). Two full segments are enough where the peer hops. A stream that
+ * the stack carries for long gets the window that it would have had, unless it is one of large writes whose reader is
+ * behind: that loses nothing. */
 INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
-	int clamp = SMALL_WINDOW;
 	__u8 on_stack;
 
 	bpf_probe_read_kernel(&on_stack, sizeof(on_stack),
 			      &end_of_peer(end)->on_stack);
-	if (on_stack)
-		clamp = sock_of(tcp)->sk_rcvbuf;
-	/* A smaller one is the application's own. */
-	if (tcp->window_clamp >= SMALL_WINDOW && tcp->window_clamp != (__u32)clamp)
-		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp));
+	clamp_window(ctx, tcp, on_stack ? (__u32)sock_of(tcp)->sk_rcvbuf : small_window(tcp));
 }
 
 #endif
