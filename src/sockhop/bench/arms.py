@@ -201,11 +201,15 @@ class RedirectSession:
     """The reference programs are attached."""
 
     cgroup: Path
+    machine: Machine
+    before: int
+    """Segments that TCP had sent before."""
 
     def prove(self, sent: Sent) -> None:
         """It keeps no counters, so TCP's own must show that it was passed by."""
-        if sent.tcp_share is None or sent.tcp_share > 1 - sent.most:
-            raise Failed(f"TCP carried {sent.tcp_share}: the reference redirected nothing")
+        segments = self.machine.segments_sent() - self.before
+        if segments > sent.messages * (1 - sent.most):
+            raise Failed(f"TCP sent {segments} segments for {sent.messages:.0f} messages: not all were redirected")
 
     def hopped(self) -> float | None:
         """Nobody counts."""
@@ -233,7 +237,7 @@ class Redirect:
         """The reference for one sample."""
         cgroup = self.machine.child("redirect")
         with redirect.attached(self.machine.scratch, cgroup, one_queue=self.one_queue):
-            yield RedirectSession(cgroup)
+            yield RedirectSession(cgroup, self.machine, self.machine.segments_sent())
 
 
 def arm(machine: Machine, name: str) -> Arm:

@@ -72,6 +72,12 @@ class Machine:
         write = f"echo '{value}' > /proc/sys/net/ipv4/{name}"
         run("nsenter", f"--net=/run/netns/{netns}", "sh", "-c", write)
 
+    def segments_sent(self) -> int:
+        """How many segments TCP has sent in the near namespace. Raises Failed."""
+        told = run("nsenter", f"--net=/run/netns/{self.near}", "cat", "/proc/net/snmp").splitlines()
+        names, values = (line.split() for line in told if line.startswith("Tcp:"))
+        return int(values[names.index("OutSegs")])
+
     def child(self, name: str) -> Path:
         """The cgroup ``name``, made at its first use."""
         path = self.cgroup / name

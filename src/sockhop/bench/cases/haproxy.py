@@ -52,16 +52,20 @@ def requests(size: str, chain: bool, machine: Machine, _effort: Effort, _arm: Ar
         return wrk.fetch(machine, session, place, ENTRY if chain else SIDECAR, size, 3 if chain else 2)
 
 
-def case(size: str, chain: bool, wanted: Wanted = NEVER_SLOWER) -> Comparison:
-    """One cell."""
+def case(size: str, chain: bool, wanted: Wanted = NEVER_SLOWER, *reference: str) -> Comparison:
+    """One cell; ``reference`` is an arm that shows what is possible."""
     way = "chain of two sidecars" if chain else "HAProxy to nginx"
     return Comparison(
         name=f"{'chain' if chain else 'haproxy'}-{size}",
         title=f"{way}, {sizes.words(size)} file, one CPU",
         group="web servers and proxies",
-        arms=("tcp", "hop"),
+        arms=("tcp", "hop", *reference),
         sample=functools.partial(requests, size, chain),
-        ratios=[Ratio("hop", "tcp", wanted), Ratio("hop", "tcp", of="p99.9")],
+        ratios=[
+            Ratio("hop", "tcp", wanted),
+            Ratio("hop", "tcp", of="p99.9"),
+            *(Ratio(arm, "tcp") for arm in reference),
+        ],
         rounds=0.6,
         lasts=wrk.seconds,
     )
@@ -71,6 +75,6 @@ CASES = [
     case("1K", chain=False),
     case("100K", chain=False),
     case("10M", chain=False),
-    case("1K", chain=True, wanted=Wanted(1.7)),
+    case("1K", True, Wanted(1.7), "redirect"),
     case("100K", chain=True),
 ]

@@ -87,15 +87,19 @@ def requests(
         return wrk.fetch(machine, session, place, FRONT if way.proxied else BACK, size, 2 if way.proxied else 1)
 
 
-def case(size: str, way: Way, cpus: str, wanted: Wanted = NEVER_SLOWER) -> Comparison:
-    """One cell."""
+def case(size: str, way: Way, cpus: str, wanted: Wanted = NEVER_SLOWER, *reference: str) -> Comparison:
+    """One cell; ``reference`` is an arm that shows what is possible."""
     return Comparison(
         name=f"nginx-{way.name}-{size}-{cpus}",
         title=f"{way.title}, {sizes.words(size)} file, {IN_WORDS[cpus]}",
         group="web servers and proxies",
-        arms=("tcp", "hop"),
+        arms=("tcp", "hop", *reference),
         sample=functools.partial(requests, size, way, cpus),
-        ratios=[Ratio("hop", "tcp", wanted), Ratio("hop", "tcp", of="p99.9")],
+        ratios=[
+            Ratio("hop", "tcp", wanted),
+            Ratio("hop", "tcp", of="p99.9"),
+            *(Ratio(arm, "tcp") for arm in reference),
+        ],
         quick=size != "100K" and (way, cpus) == (PROXIED, "1cpu"),
         rounds=0.6,
         lasts=wrk.seconds,
@@ -105,7 +109,7 @@ def case(size: str, way: Way, cpus: str, wanted: Wanted = NEVER_SLOWER) -> Compa
 CASES = [
     *(case(size, DIRECT, "1cpu") for size in wrk.BODIES),
     *(case(size, SENDFILE, "1cpu") for size in wrk.BODIES),
-    case("1K", PROXIED, "1cpu", Wanted(1.7)),
+    case("1K", PROXIED, "1cpu", Wanted(1.7), "redirect"),
     case("100K", PROXIED, "1cpu"),
     case("10M", PROXIED, "1cpu", Wanted(1.3)),
     case("1K", PROXIED, "2cpu"),

@@ -13,7 +13,8 @@ from sockhop.bench.processes import ask, serving
 from sockhop.bench.sample import Sample
 
 PORT = "5008"
-CPUS = "0,1"
+#: One client waits for each answer: on two CPUs what is measured is how they wake each other.
+CPUS = {1: "0", 8: "0,1"}
 READY = "ready to accept connections"
 AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
 #: Branches: with fewer than clients, TPC-B would wait for locks.
@@ -27,7 +28,7 @@ def transactions(
     script: str, clients: int, protocol: str, machine: Machine, _effort: Effort, arm: Arm, session: Session
 ) -> Sample:
     """Transactions a second, connecting left out."""
-    place = Place(session.cgroup, machine.near, CPUS)
+    place = Place(session.cgroup, machine.near, CPUS[clients])
     option, messages = SCRIPTS[script]
     with serving(place, *server(machine), ready=READY):
         answer = ask(
@@ -70,7 +71,7 @@ def server(machine: Machine) -> tuple[str, ...]:
         machine.scratch.chmod(0o711)
         run("install", "--directory", "--owner=postgres", "--mode=0700", str(data))
         run(*AS_POSTGRES, program("initdb"), "--auth", "trust", "--no-sync", "--pgdata", str(data))
-        place = Place(machine.child("tables"), machine.near, CPUS)
+        place = Place(machine.child("tables"), machine.near, CPUS[8])
         with serving(place, *command, ready=READY):
             ask(place, "pgbench", *target(machine, "tcp"), "--initialize", "--quiet", "--scale", SCALE, "postgres")
     return command
@@ -87,14 +88,19 @@ def program(name: str) -> str:
 def case(script: str, clients: int, protocol: str) -> Comparison:
     """One cell."""
     wanted = TARGETS.get((script, clients))
-    number = f"{clients} clients" if clients > 1 else "1 client"
+    on = f"{clients} clients, two CPUs" if clients > 1 else "1 client, one CPU"
+    reference = () if clients > 1 else ("redirect",)
     return Comparison(
         name=f"pgbench-{script}-{clients}-{protocol}",
-        title=f"pgbench {'reads' if script == 'select' else 'TPC-B'}, {protocol}, {number}, two CPUs",
+        title=f"pgbench {'reads' if script == 'select' else 'TPC-B'}, {protocol}, {on}",
         group="stores and databases",
-        arms=("tcp", "hop", "unix"),
+        arms=("tcp", "hop", "unix", *reference),
         sample=functools.partial(transactions, script, clients, protocol),
-        ratios=[Ratio("hop", "tcp", Wanted(wanted) if wanted else NEVER_SLOWER), Ratio("hop", "unix")],
+        ratios=[
+            Ratio("hop", "tcp", Wanted(wanted) if wanted else NEVER_SLOWER),
+            Ratio("hop", "unix"),
+            *(Ratio(arm, "tcp") for arm in reference),
+        ],
         rounds=0.6,
         lasts=lambda _effort: 1.5,
     )
