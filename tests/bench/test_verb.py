@@ -46,7 +46,7 @@ def test_one_case(sandbox: Sandbox, scratch: dict[str, Any]) -> None:
     assert "1 cases, about" in done.stderr
     report = Report.parse(json.loads(done.stdout))
     (result,) = report.results
-    assert [arm.arm for arm in result.arms] == ["tcp", "hop", "redirect", "unix", "ordered"]
+    assert [arm.arm for arm in result.arms] == ["tcp", "hop", "redirect", "unix"]
     for arm in result.arms:
         assert (arm.failed, len(arm.warm_up), len(arm.samples)) == (None, 1, report.effort.rounds)
         for sample in arm.samples:

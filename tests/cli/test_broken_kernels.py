@@ -97,7 +97,7 @@ def test_trying_leaves_no_trace(sandbox: Sandbox) -> None:
     assert (status.hop.messages, status.stack.messages, status.sockets.tracked) == (0, 0, 0)
     assert status.sockets.capacity == 2
     config = sandbox.instance().config()
-    assert (config.eager, config.paused, config.closed, config.rcvbuf) == (0, 0, 0, 2 << 20)
+    assert (config.eager, config.paused, config.closed, config.rcvbuf) == (0, 0, 0, 3 << 20)
     assert sandbox.instance().classes() == []
     assert sandbox.leftovers() == {"service", "classes"}
 

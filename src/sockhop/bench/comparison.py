@@ -52,6 +52,8 @@ class Comparison:
     """Bytes, for plots by size: cases of a group with equal names but for the size make a line."""
     quick: bool = False
     """Whether it belongs to the few that ``--quick`` measures."""
+    reference: str | None = None
+    """An arm more, which shows what is possible; a quick run has no time for it."""
     make: Callable[[Machine, str], Arm] = field(default=arm)
     rounds: float = 1.0
     """Of the effort's rounds: more for what needs a narrow interval, fewer for what takes long."""
@@ -60,25 +62,34 @@ class Comparison:
 
     def seconds(self, effort: Effort) -> float:
         """How long it is going to take."""
-        learning = sum(name == "auto" for name in self.arms)
-        each = len(self.arms) * (self.lasts(effort) + ARM_SECONDS) + learning * self.lasts(LESSON)
+        arms = self._arms(effort)
+        learning = sum(name == "auto" for name in arms)
+        each = len(arms) * (self.lasts(effort) + ARM_SECONDS) + learning * self.lasts(LESSON)
         return (self._count(effort) + 1) * each
 
     def measure(self, machine: Machine, effort: Effort) -> Result:
         """Measure every arm. One that fails takes only its own ratios with it."""
-        samples: dict[str, list[Sample]] = {name: [] for name in self.arms}
+        names = self._arms(effort)
+        samples: dict[str, list[Sample]] = {name: [] for name in names}
         failures: dict[str, str] = {}
         for _ in range(self._count(effort) + 1):
-            for name in self.arms:
+            for name in names:
                 if name in failures:
                     continue
                 try:
                     samples[name].append(self._once(machine, effort, self.make(machine, name)))
                 except Failed as error:
                     failures[name] = str(error)
-        arms = {name: self._measured(name, samples[name], failures.get(name)) for name in self.arms}
-        rows = [self._row(ratio, arms[ratio.ours], arms[ratio.theirs]) for ratio in self.ratios]
+        arms = {name: self._measured(name, samples[name], failures.get(name)) for name in names}
+        rows = [
+            self._row(ratio, arms[ratio.ours], arms[ratio.theirs])
+            for ratio in self.ratios
+            if {ratio.ours, ratio.theirs} <= set(names)
+        ]
         return Result(self.name, self.title, self.group, rows, list(arms.values()), self.unit, self.size)
+
+    def _arms(self, effort: Effort) -> tuple[str, ...]:
+        return (*self.arms, self.reference) if self.reference and effort.references else self.arms
 
     def _count(self, effort: Effort) -> int:
         return max(3, round(effort.rounds * self.rounds))

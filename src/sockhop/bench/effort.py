@@ -18,6 +18,8 @@ class Effort:
     """Of one redis-benchmark test."""
     idle: int = 10_000
     """Idle connections to weigh."""
+    references: bool = True
+    """Whether arms are measured that are there only to show what is possible."""
 
     @property
     def native_seconds(self) -> float:
@@ -25,7 +27,7 @@ class Effort:
         return (self.warm_ms + self.run_ms) / 1000 + 0.05
 
 
-QUICK = Effort(rounds=3, run_ms=80, requests=10_000, idle=2_000)
+QUICK = Effort(rounds=3, run_ms=80, requests=10_000, idle=2_000, references=False)
 #: What an arm that learns is given to learn from.
 LESSON = dataclasses.replace(QUICK, requests=2_000)
 

@@ -65,7 +65,7 @@ class Settings:
 
     capacity: int = 65536
     recheck_seconds: float = 30.0
-    receive_buffer: int = 2 << 20
+    receive_buffer: int = 3 << 20
     queue_messages: int = 512
     burst_messages: int = 16
     burst_bytes: int = 16384

@@ -52,22 +52,23 @@ def requests(size: str, chain: bool, machine: Machine, _effort: Effort, _arm: Ar
         return wrk.fetch(machine, session, place, ENTRY if chain else SIDECAR, size, 3 if chain else 2)
 
 
-def case(size: str, chain: bool, wanted: Wanted = NEVER_SLOWER, *reference: str) -> Comparison:
-    """One cell; ``reference`` is an arm that shows what is possible."""
+def case(size: str, chain: bool, wanted: Wanted = NEVER_SLOWER, reference: str | None = None) -> Comparison:
+    """One cell."""
     way = "chain of two sidecars" if chain else "HAProxy to nginx"
     return Comparison(
         name=f"{'chain' if chain else 'haproxy'}-{size}",
         title=f"{way}, {sizes.words(size)} file, one CPU",
         group="web servers and proxies",
-        arms=("tcp", "hop", *reference),
+        arms=("tcp", "hop"),
         sample=functools.partial(requests, size, chain),
         ratios=[
             Ratio("hop", "tcp", wanted),
             Ratio("hop", "tcp", of="p99.9"),
-            *(Ratio(arm, "tcp") for arm in reference),
+            *([Ratio(reference, "tcp")] if reference else []),
         ],
         rounds=0.6,
         lasts=wrk.seconds,
+        reference=reference,
     )
 
 

@@ -87,22 +87,25 @@ def requests(
         return wrk.fetch(machine, session, place, FRONT if way.proxied else BACK, size, 2 if way.proxied else 1)
 
 
-def case(size: str, way: Way, cpus: str, wanted: Wanted = NEVER_SLOWER, *reference: str) -> Comparison:
-    """One cell; ``reference`` is an arm that shows what is possible."""
+def case(
+    size: str, way: Way, cpus: str, wanted: Wanted = NEVER_SLOWER, reference: str | None = None
+) -> Comparison:
+    """One cell."""
     return Comparison(
         name=f"nginx-{way.name}-{size}-{cpus}",
         title=f"{way.title}, {sizes.words(size)} file, {IN_WORDS[cpus]}",
         group="web servers and proxies",
-        arms=("tcp", "hop", *reference),
+        arms=("tcp", "hop"),
         sample=functools.partial(requests, size, way, cpus),
         ratios=[
             Ratio("hop", "tcp", wanted),
             Ratio("hop", "tcp", of="p99.9"),
-            *(Ratio(arm, "tcp") for arm in reference),
+            *([Ratio(reference, "tcp")] if reference else []),
         ],
         quick=size != "100K" and (way, cpus) == (PROXIED, "1cpu"),
         rounds=0.6,
         lasts=wrk.seconds,
+        reference=reference,
     )
 
 

@@ -30,20 +30,18 @@ def case(size: str, delay: str, cpus: str) -> Comparison:
             Ratio("hop", "unix", Wanted(1.05)),
             Ratio("hop", "redirect", Wanted(0.98)),
             Ratio("redirect", "tcp"),  # as far as sockmap can go on this machine
+            Ratio("hop", "ordered", Wanted(0.98)),
         ]
-    arms = ("tcp", "hop", "redirect", "unix") if full else ("tcp", "hop")
-    if full and size not in QUICK:  # which have no time for it
-        arms = (*arms, "ordered")
-        ratios.append(Ratio("hop", "ordered", Wanted(0.98)))
     return Comparison(
         name=f"rr-{size}-{delay}-{cpus}",
         title=f"request/response {sizes.words(size)}, {delay}, {IN_WORDS[cpus]}",
         group="request/response",
-        arms=arms,
+        arms=("tcp", "hop", "redirect", "unix") if full else ("tcp", "hop"),
         sample=sample(size, delay, cpus),
         ratios=ratios,
         size=sizes.count(size),
         quick=full and size in QUICK,
+        reference="ordered" if full else None,
     )
 
 
