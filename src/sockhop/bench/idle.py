@@ -1,13 +1,12 @@
 """Idle connections: opening many, and weighing what the kernel holds."""
 
 import contextlib
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from sockhop.bench.machine import LOCAL, Machine, Place
-from sockhop.bench.processes import await_line, end, serving
+from sockhop.bench.processes import TALKING, await_line, serving, started
 
 FIRST_PORT = 5100
 #: A process may have 20,000 descriptors at most on many machines.
@@ -28,10 +27,7 @@ def connections(machine: Machine, cgroup: Path, count: int) -> Iterator[None]:
             address = f"{LOCAL}:{FIRST_PORT + number}"
             stack.enter_context(serving(place, program, "serve", address))
             command = place.command(program, "hold", address, "--connections", str(min(EACH, count - first)))
-            holder = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-            )
-            stack.callback(end, holder)
+            holder = stack.enter_context(started(command, **TALKING))
             await_line(holder, "holding", 30)
         yield
 

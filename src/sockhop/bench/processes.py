@@ -9,16 +9,37 @@ import selectors
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from sockhop.bench.machine import Failed, Place
 from sockhop.bench.usage import Meter, Usage
+from sockhop.kernel import signals
+
+#: How a process is started that talks to us.
+TALKING: Mapping[str, int] = {
+    "stdin": subprocess.PIPE,
+    "stdout": subprocess.PIPE,
+    "stderr": subprocess.STDOUT,
+}
 
 START_SECONDS = 10.0
 RUN_SECONDS = 60.0
+
+
+@contextlib.contextmanager
+def started(argv: list[str], **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends with the block; Ctrl-C while it is being started leaves none behind.
+
+    ``options`` are those of :class:`subprocess.Popen`. For the main thread.
+    """
+    with contextlib.ExitStack() as ending:
+        with signals.noted():
+            process = subprocess.Popen(argv, **options)
+            ending.callback(end, process)
+        yield process
 
 
 @contextlib.contextmanager
@@ -29,17 +50,12 @@ def serving(
 
     It serves once it has printed ``ready``; or, if it says nothing, once something listens at ``address``.
     """
-    process = subprocess.Popen(
-        place.command(*argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    try:
+    with started(place.command(*argv), **TALKING) as process:
         if address:
             _await_listener(process, place, address)
         else:
             await_line(process, ready)
         yield process
-    finally:
-        end(process)
 
 
 def await_line(process: subprocess.Popen[bytes], text: str, seconds: float = START_SECONDS) -> None:
@@ -100,11 +116,9 @@ def ask(place: Place, *argv: str) -> Answer:
     """Run a client to its end. Raises Failed."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         meter = Meter(place.cgroup)
-        process = subprocess.Popen(place.command(*argv), stdin=subprocess.DEVNULL, stdout=out, stderr=errors)
-        try:
+        command = place.command(*argv)
+        with started(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors) as process:
             usage = meter.read(_wait(process, argv[0]))
-        finally:
-            end(process)
         for stream in (out, errors):
             stream.seek(0)
         if process.returncode:
@@ -115,13 +129,10 @@ def ask(place: Place, *argv: str) -> Answer:
 @contextlib.contextmanager
 def beside(place: Place, *argv: str) -> Iterator[None]:
     """A client that runs meanwhile, and of which nothing is asked."""
-    process = subprocess.Popen(place.command(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    try:
+    with started(place.command(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         yield
         if process.poll():
             raise Failed(f"{argv[0]} ended beside what was measured: status {process.returncode}")
-    finally:
-        end(process)
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

@@ -22,6 +22,26 @@ def deferred() -> Iterator[set[int | signal.Signals]]:
 
 
 @contextmanager
+def noted() -> Iterator[None]:
+    """As :func:`deferred`, for a block that starts processes, which would inherit blocked signals.
+
+    Only what has a handler is put off, as Ctrl-C has, and its kin under :func:`interrupting`. For the main thread.
+    """
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in INTERRUPTIONS}
+    handlers = {number: handler for number, handler in handlers.items() if callable(handler)}
+    try:
+        for number in handlers:
+            signal.signal(number, lambda number, _frame: came.append(number))
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+@contextmanager
 def interrupting() -> Iterator[None]:
     """Let what asks the process to end interrupt it as Ctrl-C does, unless it is ignored. For the main thread."""
     deadly = [number for number in INTERRUPTIONS if signal.getsignal(number) is signal.SIG_DFL]
