@@ -23,6 +23,21 @@ def service(make_scope: Callable[..., Scope], request: pytest.FixtureRequest) ->
     return service
 
 
+def test_a_splice_turns_the_class_before_anything_has_hopped(scope: Scope) -> None:
+    """It finds nothing, as on TCP, and is kept from nothing once the socket has left the map."""
+    service = Service(scope)
+    service.learn()
+    stop_watching(scope)
+    with service.connection() as connection:
+        with pytest.raises(BlockingIOError):
+            spliced(connection.server, 10)
+        assert (service.known("server").state, service.known("server").reasons) == ("stack", ("splice",))
+        scope.hops.walk()
+        message = connection.send(connection.client, 10)
+        assert spliced(connection.server, 10) == message
+    assert scope.hops.status().hop.messages == 0
+
+
 @pytest.mark.parametrize("reason", ["waitall", "oob", "splice"])
 def test_the_class_turns_at_once(service: Service, reason: str) -> None:
     hops = service.scope.hops

@@ -108,14 +108,23 @@ INLINE void expect_no_more(struct tcp_sock *tcp)
 	bpf_map_delete_elem(&next_seq, &cookie);
 }
 
-/* Twice the window that TCP begins with (tcp_select_initial_window), less one. With one byte more each read would ask
- * whether the window can be opened (__tcp_cleanup_rbuf). With less, a rest of the window that has no room for a segment
- * could be more than half of it: then reading brings no new one, and the sender waits for its probe timer. */
+/* What TCP begins with where segments are so large (tcp_select_initial_window). */
+INLINE __u32 first_window(__u32 segment)
+{
+	__u32 most = 65535;
+
+	return segment && segment <= most ? most - most % segment : most;
+}
+
+/* Twice the window that TCP begins with, less one. With one byte more each read would ask whether the window can be
+ * opened (__tcp_cleanup_rbuf). With less, a rest of the window that has no room for a segment could be more than half
+ * of it: then reading brings no new one, and the sender waits for its probe timer. A client begins before it knows
+ * that timestamps will take their part of each segment (tcp_connect_init). */
 INLINE __u32 small_window(struct tcp_sock *tcp)
 {
-	__u32 most = 65535, segment = tcp->advmss;
+	__u32 without = first_window(tcp->advmss), with = first_window(tcp->advmss + TCPOLEN_TSTAMP_ALIGNED);
 
-	return 2 * (segment ? most - most % segment : most) - 1;
+	return 2 * (without < with ? without : with) - 1;
 }
 
 INLINE void clamp_window(void *ctx, struct tcp_sock *tcp, __u32 clamp)

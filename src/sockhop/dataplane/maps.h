@@ -205,7 +205,8 @@ struct {
 	__uint(max_entries, 1 << 20);
 } events SEC(".maps");
 
-/* volatile: user space changes it at any moment. */
+/* volatile: user space changes it at any moment. static: a map of what is visible elsewhere can be mapped by user space,
+ * and stands in pages of 4 KB (bpf_map_area_mmapable_alloc), where each message would miss the TLB. */
 SEC(".data.config") static volatile struct config config;
 
 SEC(".data.gauge") static volatile struct gauge gauge;

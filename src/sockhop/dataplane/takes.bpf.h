@@ -86,6 +86,7 @@ static __attribute__((noinline)) int look_at_read(__u64 *ctx)
 
 	if (!end || !psock)
 		return 0;
+	end->found |= hazard_of_taking();
 	hazards_of_recv(flags, &end->found);
 	if (flags & MSG_PEEK) /* SO_PEEK_OFF */
 		hazards_of_socket(tcp, &end->found);
@@ -121,10 +122,12 @@ int sockhop_taken(__u64 *ctx)
 	struct tcp_sock *tcp = (void *)ctx[0]; /* trusted, so that loads need no check; but only those of a struct sock */
 	struct sk_psock *psock = psock_of(tcp);
 
-	if (psock ? psock->msg_tot_len : gauge.observed)
+	if (psock && !config.watched) {
+		if (!is_in_line(tcp, psock))
+			look_at_read(ctx);
+	} else if (gauge.observed || (psock && psock->msg_tot_len)) {
 		judge_taking(ctx);
-	if (psock && !config.watched && !is_in_line(tcp, psock))
-		look_at_read(ctx);
+	}
 	return 0;
 }
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+#: Bytes with which bulk is not slower than with the kernel's own tuning.
+LEAST = 2 << 20
 _RMEM_MAX = Path("/proc/sys/net/core/rmem_max")
 
 
@@ -14,8 +16,12 @@ def rmem_max() -> int:
 
 
 def receive_buffer(wanted: int) -> int:
-    """Return the bytes to receive in that a socket can be given: ``wanted``, or 0 if it would get less.
+    """Return the bytes to receive in that a socket is given: ``wanted``, as much as it can get, or 0.
 
-    Less would be worse than none: until one is set, the kernel tunes the buffer, up to net.ipv4.tcp_rmem.
+    Less than LEAST would be worse than none: until one is set, the kernel tunes the buffer, up to
+    net.ipv4.tcp_rmem.
     """
-    return wanted if wanted <= 2 * rmem_max() else 0  # sk_setsockopt() doubles what it is given
+    most = 2 * rmem_max()  # sk_setsockopt() doubles what it is given
+    if wanted <= most:
+        return wanted
+    return most if most >= LEAST else 0
