@@ -178,4 +178,4 @@ def _tidy_when_empty(directory: Path, cgroup: Path) -> None:
             if not _finish(directory, cgroup, 0):
                 return
         time.sleep(pause)
-        pause = min(pause * 2, 10.0)
+        pause = min(pause * 2, WALK_SECONDS)  # some may leave only in a quiet second
