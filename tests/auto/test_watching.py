@@ -62,6 +62,13 @@ def test_reads_are_watched_as_long_as_a_class_learns(scope: Scope) -> None:
     stop_watching(scope)
 
 
+def check_that_it_goes_in(service: Service) -> None:
+    """A new connection is taken in at once."""
+    with service.connection() as connection:
+        connection.talk(10)
+        assert service.scope.hops.status().sockets.tracked == 2
+
+
 def test_nothing_is_attached_where_nothing_hops(scope: Scope) -> None:
     """As it is where all that came was not worth it; a service that comes later is learned and hops."""
     unworthy = Service(scope)
@@ -78,9 +85,7 @@ def test_nothing_is_attached_where_nothing_hops(scope: Scope) -> None:
         assert scope.hops.walk() == 2
     stop_watching(scope)
     assert is_guarded(scope)
-    with service.connection() as connection:
-        connection.talk(10)
-        assert scope.hops.status().sockets.tracked == 2
+    check_that_it_goes_in(service)
 
 
 def test_what_may_hop_keeps_the_guard(scope: Scope) -> None:
@@ -102,9 +107,7 @@ def test_what_may_hop_keeps_the_guard(scope: Scope) -> None:
     instance.set_rules([Rule(action=Action.ALWAYS, last_port=65535, roles=3)])
     scope.hops.walk()
     assert is_guarded(scope)
-    with service.connection() as connection:
-        connection.talk(10)
-        assert scope.hops.status().sockets.tracked == 2
+    check_that_it_goes_in(service)
 
 
 def test_nothing_goes_in_that_is_not_guarded(scope: Scope) -> None:

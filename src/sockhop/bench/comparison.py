@@ -46,6 +46,7 @@ class Comparison:
     sample: Callable[[Machine, Effort, Arm, Session], Sample]
     """One measurement. Raises Failed."""
     ratios: Sequence[Ratio]
+    """Those of arms that are not measured are left out."""
     unit: str = "/s"
     """Of a sample's rate."""
     size: int | None = None

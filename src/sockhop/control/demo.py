@@ -100,8 +100,8 @@ def _server(cgroup: Path) -> Iterator[int]:
 def _running(cgroup: Path, argv: list[str], **options: Any) -> Iterator["subprocess.Popen[Any]"]:
     """A process in the cgroup that ends with the block; Ctrl-C while it is being started leaves none behind."""
     with ExitStack() as ending:
-        with signals.deferred() as blocked:
-            process = cgroups.popen(cgroup, argv, mask=blocked, **options)
+        with signals.noted():
+            process = cgroups.popen(cgroup, argv, **options)
             ending.callback(process.wait)
             ending.callback(process.terminate)
         yield process

@@ -15,13 +15,11 @@
 #define SHARED_SPAN 2048
 
 /* What io_uring splices is done by a worker: who lets workers read is taken for one who does that. */
-INLINE __u32 hazard_of_taking(void)
+INLINE __u32 hazard_of_taking(struct syscall call, struct task_struct *task)
 {
-	__u64 number = current_call().number;
-
-	if (is_recv(number) && !(bpf_get_current_task_btf()->flags & PF_IO_WORKER))
+	if (is_recv(call.number) && !(task->flags & PF_IO_WORKER))
 		return 0;
-	return is_splice(number) ? HAZARD(SPLICE) : HAZARD(UNSEEN);
+	return is_splice(call.number) ? HAZARD(SPLICE) : HAZARD(UNSEEN);
 }
 
 /* Something other than bytes that may have woken the current task: a signal, a stop, a debugger, the freezer of its
@@ -86,7 +84,7 @@ static __attribute__((noinline)) int look_at_read(__u64 *ctx)
 
 	if (!end || !psock)
 		return 0;
-	end->found |= hazard_of_taking();
+	end->found |= hazard_of_taking(call, task);
 	hazards_of_recv(flags, &end->found);
 	if (flags & MSG_PEEK) /* SO_PEEK_OFF */
 		hazards_of_socket(tcp, &end->found);
@@ -103,7 +101,8 @@ static __attribute__((noinline)) int look_at_read(__u64 *ctx)
 
 static __attribute__((noinline)) int judge_taking(__u64 *ctx)
 {
-	__u32 hazard = hazard_of_taking();
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 hazard = hazard_of_taking(call_of(task), task);
 	struct end *end;
 
 	if (!hazard)

@@ -9,14 +9,11 @@ INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
 @contextmanager
-def deferred() -> Iterator[set[int | signal.Signals]]:
-    """Hold back Ctrl-C and its kin until the block is done; they arrive right after it.
-
-    Yields the signals that were blocked before.
-    """
+def deferred() -> Iterator[None]:
+    """Hold back Ctrl-C and its kin until the block is done; they arrive right after it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
     try:
-        yield before
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -64,7 +64,7 @@ def case(size: str, chain: bool, wanted: Wanted = NEVER_SLOWER, reference: str |
         ratios=[
             Ratio("hop", "tcp", wanted),
             Ratio("hop", "tcp", of="p99.9"),
-            *([Ratio(reference, "tcp")] if reference else []),
+            Ratio("redirect", "tcp"),
         ],
         rounds=0.6,
         lasts=wrk.seconds,

@@ -100,7 +100,7 @@ def case(
         ratios=[
             Ratio("hop", "tcp", wanted),
             Ratio("hop", "tcp", of="p99.9"),
-            *([Ratio(reference, "tcp")] if reference else []),
+            Ratio("redirect", "tcp"),
         ],
         quick=size != "100K" and (way, cpus) == (PROXIED, "1cpu"),
         rounds=0.6,

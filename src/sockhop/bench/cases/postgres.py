@@ -99,7 +99,7 @@ def case(script: str, clients: int, protocol: str) -> Comparison:
         ratios=[
             Ratio("hop", "tcp", Wanted(wanted) if wanted else NEVER_SLOWER),
             Ratio("hop", "unix"),
-            *([Ratio(reference, "tcp")] if reference else []),
+            Ratio("redirect", "tcp"),
         ],
         rounds=0.6,
         lasts=lambda _effort: 1.5,
