@@ -1,5 +1,6 @@
 """Another version of sockhop finds this one's pins."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,31 @@ from tests.cli.broken import package
 from tests.cli.connections import receive
 from tests.cli.sandbox import Sandbox
 
+SAME = [("dataplane/maps.h", "1 << 20", "1 << 19")]
+"""What stands in maps is the same."""
 
-@pytest.fixture(scope="module")
-def other(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment in which another version is found: one compiled from a source with a changed constant."""
-    return package(tmp_path_factory.mktemp("other"), [("dataplane/maps.h", "1 << 20", "1 << 19")])
+
+LONGER = [
+    ("dataplane/abi.h", "OUTCOME_CLASS,\n", "OUTCOME_CLASS,\n\tOUTCOME_MORE,\n"),
+    ("kernel/abi.py", "CLASS = 12\n", "CLASS = 12\n    MORE = 13\n"),
+    ("dataplane/abi.h", "sockets may go in */\n", "sockets may go in */\n\t__u64 more;\n"),
+    ("kernel/abi.py", '("guarded", ctypes.c_uint32),', '("guarded", ctypes.c_uint32), ("more", ctypes.c_uint64),'),
+    ("dataplane/abi.h", "since nothing watches reads */\n", "since nothing watches reads */\n\t__u64 more;\n"),
+    ("kernel/abi.py", '("missed", ctypes.c_uint32),', '("missed", ctypes.c_uint32), ("more", ctypes.c_uint64),'),
+    ("dataplane/abi.h", "  /* bits of enum reason */\n};", "\n\t__u64 more;\n};"),
+    (
+        "kernel/abi.py",
+        '("reasons", ctypes.c_uint32),\n    )',
+        '("reasons", ctypes.c_uint32), ("more", ctypes.c_uint64),\n    )',
+    ),
+]
+"""Configuration, gauge and classes have a field more, and messages an outcome more."""
+
+
+@pytest.fixture(scope="module", params=[SAME, LONGER], ids=["same", "longer"])
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment in which another version is found: one compiled from a changed source."""
+    return package(tmp_path_factory.mktemp("other"), request.param)
 
 
 def test_a_newer_version_replaces_this_one(sandbox: Sandbox, other: dict[str, str]) -> None:
@@ -42,7 +63,7 @@ def test_a_newer_version_replaces_this_one(sandbox: Sandbox, other: dict[str, st
         assert sandbox.pins() == {"service"}
         busy.talk(10)
         # This version knows what the other one made.
-        sandbox.ok("status")
+        assert sandbox.status().hop.messages > 0
         sandbox.ok("pause")
         sandbox.ok("down")
         idle.talk(10)
@@ -73,3 +94,22 @@ def test_back_and_forth_with_sockets_in_each(sandbox: Sandbox, other: dict[str, 
             first.talk()
             second.talk()
     assert sandbox.leftovers() == set()
+
+
+def test_what_another_version_has_learned(sandbox: Sandbox, other: dict[str, str]) -> None:
+    sandbox.ok("up", "--mode", "auto", "--all", env=other)
+    with sandbox.connection() as pair:
+        pair.talk(100)
+    classes = json.loads(sandbox.ok("classes", "--json"))["classes"]
+    assert [(each["role"], each["state"]) for each in classes] == [("client", "hopping"), ("server", "hopping")]
+    done = sandbox.sockhop("flows")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "made by another version of sockhop" in done.stderr
+    sandbox.ok("adopt")
+    sandbox.ok("up", "--mode", "auto", "--all")
+    # Learned anew, or what still fits is kept.
+    assert json.loads(sandbox.ok("classes", "--json"))["classes"] in (classes, [])
+    with sandbox.connection() as pair:
+        pair.talk(100)
+    sandbox.ok("down")
+    assert sandbox.leftovers() == {"classes"}

@@ -65,8 +65,7 @@ class Instance(Pins):
         instance = cls(directory)
         try:
             with instance.get("config") as fd:
-                ours = maps.info(fd, maps.MapInfo).value_size == ctypes.sizeof(Config)
-                ours = ours and maps.read_element(fd, Config).magic == MAGIC
+                ours = maps.is_array(fd) and maps.read_element(fd, Config).magic == MAGIC
         except OSError:
             ours = False
         if not ours and directory.exists():

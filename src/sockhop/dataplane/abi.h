@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
 /* What the data plane and user space both see. src/sockhop/kernel/abi.py mirrors it;
- * tests/unit/test_abi.py compares the two through the object's BTF. */
+ * tests/unit/test_abi.py compares the two through the object's BTF.
+ *
+ * Versions take over from each other, so what stands in maps grows at its end only: see kernel/maps.py. */
 #ifndef SOCKHOP_ABI_H
 #define SOCKHOP_ABI_H
 
@@ -135,12 +137,14 @@ struct rule {
 
 #define MAX_RULES 64
 
-/* Per CPU. */
+/* Per CPU. With room for what later versions count. */
 struct traffic {
-	__u64 messages[OUTCOMES];
-	__u64 bytes[OUTCOMES];
-	__u64 refused[REFUSALS];
+	__u64 messages[32];
+	__u64 bytes[32];
+	__u64 refused[16];
 };
+
+_Static_assert(OUTCOMES <= 32 && REFUSALS <= 16, "struct traffic has no room for all that is counted");
 
 struct gauge {
 	__u64 tracked;  /* sockets that went into the map and are not closed */

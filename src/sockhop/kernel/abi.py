@@ -126,9 +126,9 @@ class Traffic(ctypes.Structure):
     """``struct traffic``: counters of one CPU."""
 
     _fields_ = (
-        ("messages", ctypes.c_uint64 * len(Outcome)),
-        ("bytes", ctypes.c_uint64 * len(Outcome)),
-        ("refused", ctypes.c_uint64 * len(Refusal)),
+        ("messages", ctypes.c_uint64 * 32),
+        ("bytes", ctypes.c_uint64 * 32),
+        ("refused", ctypes.c_uint64 * 16),
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sockhop.errors import Unsupported
 
+BPF_MAP_TYPE_ARRAY = 2
 BPF_CGROUP_SOCK_OPS = 3
 BPF_SK_MSG_VERDICT = 7
 BPF_TRACE_RAW_TP = 23

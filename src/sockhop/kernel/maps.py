@@ -1,4 +1,8 @@
-"""Reading and writing BPF maps and iterators by descriptor."""
+"""Reading and writing BPF maps and iterators by descriptor.
+
+The map may have been made by another version, whose structures are longer or shorter: they grow at their ends.
+What only the map has is left alone, and what only the structure has is 0.
+"""
 
 import ctypes
 import os
@@ -37,11 +41,21 @@ def info(fd: int, kind: type[S]) -> S:
     return result
 
 
+def is_array(fd: int) -> bool:
+    """Whether it is a plain array. Raises :class:`OSError` for what is no BPF object."""
+    return info(fd, MapInfo).type == libbpf.BPF_MAP_TYPE_ARRAY
+
+
 def read(fd: int, key: Simple, kind: type[S]) -> S:
     """Return an element. Raises :class:`OSError` if it is not there."""
-    value = kind()
-    libbpf.map_lookup_elem(fd, ctypes.byref(key), ctypes.byref(value))
-    return value
+    value = _room(fd, kind)
+    libbpf.map_lookup_elem(fd, ctypes.byref(key), value)
+    return kind.from_buffer_copy(value)
+
+
+def _room(fd: int, kind: type[ctypes.Structure]) -> ctypes.Array[ctypes.c_char]:
+    """For a value of the map, and for a structure: the kernel copies whole values."""
+    return ctypes.create_string_buffer(max(info(fd, MapInfo).value_size, ctypes.sizeof(kind)))
 
 
 def read_element(fd: int, kind: type[S]) -> S:
@@ -51,14 +65,20 @@ def read_element(fd: int, kind: type[S]) -> S:
 
 def write_element(fd: int, value: ctypes.Structure) -> None:
     """Replace element 0 of an array."""
-    libbpf.map_update_elem(fd, ctypes.byref(ZERO), ctypes.byref(value), 0)
+    whole = _room(fd, type(value))
+    libbpf.map_lookup_elem(fd, ctypes.byref(ZERO), whole)
+    ctypes.memmove(whole, ctypes.byref(value), ctypes.sizeof(value))
+    libbpf.map_update_elem(fd, ctypes.byref(ZERO), whole, 0)
 
 
 def read_per_cpu(fd: int, kind: type[S]) -> list[S]:
     """Return element 0 of a per-CPU array, one value a possible CPU."""
-    values = (kind * libbpf.num_possible_cpus())()
-    libbpf.map_lookup_elem(fd, ctypes.byref(ZERO), ctypes.byref(values))
-    return list(values)
+    size = info(fd, MapInfo).value_size
+    step = (size + 7) & ~7  # bpf_percpu_array_copy()
+    values = ctypes.create_string_buffer(step * libbpf.num_possible_cpus())
+    libbpf.map_lookup_elem(fd, ctypes.byref(ZERO), values)
+    missing = bytes(max(0, ctypes.sizeof(kind) - size))
+    return [kind.from_buffer_copy(values[at : at + size] + missing) for at in range(0, len(values), step)]
 
 
 def clear_per_cpu(fd: int, kind: type[S]) -> None:
@@ -89,15 +109,15 @@ def items(fd: int, key_type: type[S], value_type: type[V]) -> Iterator[tuple[S, 
     """Yield the elements of a hash. One that changes meanwhile may show an element twice, or not at all."""
     previous = None
     for _ in range(2 * info(fd, MapInfo).max_entries):
-        key, value = key_type(), value_type()
+        key, value = key_type(), _room(fd, value_type)
         try:
             libbpf.map_get_next_key(fd, previous, ctypes.byref(key))
         except FileNotFoundError:
             return
         previous = ctypes.byref(key)
         with suppress(FileNotFoundError):  # it has gone meanwhile
-            libbpf.map_lookup_elem(fd, previous, ctypes.byref(value))
-            yield key, value
+            libbpf.map_lookup_elem(fd, previous, value)
+            yield key, value_type.from_buffer_copy(value)
 
 
 def put(fd: int, key: Simple, value: ctypes.Structure | Simple) -> None:
@@ -145,9 +165,9 @@ def ring(fd: int, kind: type[S], receive: Callable[[S], None]) -> Iterator[Calla
     """
     errors: list[BaseException] = []
 
-    def sample(_context: int, data: int, _size: int) -> int:
+    def sample(_context: int, data: int, size: int) -> int:
         try:
-            receive(kind.from_buffer_copy(ctypes.string_at(data, ctypes.sizeof(kind))))
+            receive(kind.from_buffer_copy(ctypes.string_at(data, size).ljust(ctypes.sizeof(kind), b"\0")))
         except BaseException as error:  # noqa: BLE001 - an exception cannot cross C
             errors.append(error)
             return -1
