@@ -43,7 +43,7 @@ def info(fd: int, kind: type[S]) -> S:
 
 def is_array(fd: int) -> bool:
     """Whether it is a plain array. Raises :class:`OSError` for what is no BPF object."""
-    return info(fd, MapInfo).type == libbpf.BPF_MAP_TYPE_ARRAY
+    return bool(info(fd, MapInfo).type == libbpf.BPF_MAP_TYPE_ARRAY)
 
 
 def read(fd: int, key: Simple, kind: type[S]) -> S:
@@ -78,7 +78,7 @@ def read_per_cpu(fd: int, kind: type[S]) -> list[S]:
     values = ctypes.create_string_buffer(step * libbpf.num_possible_cpus())
     libbpf.map_lookup_elem(fd, ctypes.byref(ZERO), values)
     missing = bytes(max(0, ctypes.sizeof(kind) - size))
-    return [kind.from_buffer_copy(values[at : at + size] + missing) for at in range(0, len(values), step)]
+    return [kind.from_buffer_copy(values.raw[at : at + size] + missing) for at in range(0, len(values), step)]
 
 
 def clear_per_cpu(fd: int, kind: type[S]) -> None:
