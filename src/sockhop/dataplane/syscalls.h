@@ -135,24 +135,55 @@ INLINE bool sends_at_once(struct syscall call)
 	return call.number == CALL(WRITE) || call.number == CALL(WRITEV);
 }
 
-/* 0 for a call that is not known. */
-INLINE __u32 flags_of_recv(struct syscall call)
+/* Whether it is a recv() of any kind, and its flags. A function a machine, so that the numbers are constants: this is
+ * asked at each read. */
+INLINE bool is_x86_recv(struct syscall call, __u32 *flags)
 {
-	if (call.number == CALL(RECVFROM) || call.number == CALL(RECVMMSG))
-		return fourth_argument(call);
-	return call.number == CALL(RECVMSG) ? third_argument(call) : 0;
+	switch (call.number) {
+	case X86_READ:
+	case X86_READV:
+		*flags = 0;
+		return true;
+	case X86_RECVFROM:
+	case X86_RECVMMSG:
+		*flags = fourth_argument(call);
+		return true;
+	case X86_RECVMSG:
+		*flags = third_argument(call);
+		return true;
+	default:
+		return false;
+	}
+}
+
+INLINE bool is_generic_recv(struct syscall call, __u32 *flags)
+{
+	switch (call.number) {
+	case GENERIC_READ:
+	case GENERIC_READV:
+		*flags = 0;
+		return true;
+	case GENERIC_RECVFROM:
+	case GENERIC_RECVMMSG:
+		*flags = fourth_argument(call);
+		return true;
+	case GENERIC_RECVMSG:
+		*flags = third_argument(call);
+		return true;
+	default:
+		return false;
+	}
+}
+
+INLINE bool is_recv(struct syscall call, __u32 *flags)
+{
+	return is_x86() ? is_x86_recv(call, flags) : is_generic_recv(call, flags);
 }
 
 /* io_uring's worker has no call of its own. */
 INLINE bool is_of_ring(struct syscall call, struct task_struct *task)
 {
 	return call.number == IO_URING_ENTER || task->flags & PF_IO_WORKER;
-}
-
-INLINE bool is_recv(__u64 number)
-{
-	return number == CALL(READ) || number == CALL(RECVFROM) || number == CALL(RECVMSG) ||
-	       number == CALL(READV) || number == CALL(RECVMMSG) || number == IO_URING_ENTER;
 }
 
 INLINE bool is_splice(__u64 number)

@@ -17,26 +17,29 @@
 /* What io_uring splices is done by a worker: who lets workers read is taken for one who does that. */
 INLINE __u32 hazard_of_taking(struct syscall call, struct task_struct *task)
 {
-	if (is_recv(call.number) && !(task->flags & PF_IO_WORKER))
+	__u32 flags;
+
+	if ((is_recv(call, &flags) || call.number == IO_URING_ENTER) && !(task->flags & PF_IO_WORKER))
 		return 0;
 	return is_splice(call.number) ? HAZARD(SPLICE) : HAZARD(UNSEEN);
 }
 
-/* Something other than bytes that may have woken the current task: a signal, a stop, a debugger, the freezer of its
- * cgroup, the end of the connection. In the map a blocking read that finds nothing tells it as EAGAIN. Whether this one
- * did cannot be told here; nor is a wake-up by another thread or process seen. */
-INLINE bool may_be_interrupted(struct tcp_sock *tcp, struct sk_psock *psock, struct task_struct *task)
+/* A signal, a stop, a debugger, the freezer of its cgroup. */
+INLINE bool is_signalled(struct task_struct *task)
 {
 	unsigned long signals = task->pending.signal.sig[0] | task->signal->shared_pending.signal.sig[0];
 
-	if (psock->msg_tot_len || task->signal->flags & SIGNAL_GROUP_EXIT)
-		return false;
-	return sock_of(tcp)->sk_err || signals & ~task->blocked.sig[0] || task->jobctl & JOBCTL_PENDING;
+	return signals & ~task->blocked.sig[0] || task->jobctl & JOBCTL_PENDING;
 }
 
-INLINE bool is_disturbed(struct tcp_sock *tcp, struct sk_psock *psock, struct task_struct *task, struct file *file)
+/* Something other than bytes may have woken the current task: one of these, or the end of the connection. In the map a
+ * blocking read that finds nothing tells it as EAGAIN. Whether this one did cannot be told here; nor is a wake-up by
+ * another thread or process seen. */
+INLINE bool may_be_interrupted(struct tcp_sock *tcp, struct sk_psock *psock, struct task_struct *task)
 {
-	return has_threads(task) || is_shared(file) || may_be_interrupted(tcp, psock, task);
+	if (psock->msg_tot_len || task->signal->flags & SIGNAL_GROUP_EXIT)
+		return false;
+	return sock_of(tcp)->sk_err || is_signalled(task);
 }
 
 /* As hazards_of_blocking(), but what is found alone is not noted here: two such reads have to be near in time. */
@@ -53,21 +56,23 @@ INLINE bool may_block(struct file *file, __u32 flags)
 	return is_blocking(file) && !(flags & MSG_DONTWAIT);
 }
 
+/* Whether only bytes can have ended a blocking read, as most, which then need no closer look. */
+INLINE bool is_undisturbed(struct tcp_sock *tcp, struct task_struct *task, struct file *file)
+{
+	return !is_signalled(task) && !has_threads(task) && !is_shared(file) && !sock_of(tcp)->sk_err;
+}
+
 /* Whether nothing can be wrong with a read, as with most. */
-INLINE bool is_in_line(struct tcp_sock *tcp, struct sk_psock *psock)
+INLINE bool is_in_line(struct tcp_sock *tcp)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct syscall call = call_of(task);
 	struct file *file;
 	__u32 flags;
 
-	if (!is_recv(call.number) || is_of_ring(call, task))
-		return false;
-	flags = flags_of_recv(call);
-	if (flags & HAZARDOUS_RECV)
+	if (!is_recv(call_of(task), &flags) || task->flags & PF_IO_WORKER || flags & HAZARDOUS_RECV)
 		return false;
 	file = sock_of(tcp)->sk_socket->file;
-	return !may_block(file, flags) || !is_disturbed(tcp, psock, task, file);
+	return !may_block(file, flags) || is_undisturbed(tcp, task, file);
 }
 
 /* What the others tell of their class. Not inlined: no read should prepare for it. */
@@ -77,13 +82,14 @@ static __attribute__((noinline)) int look_at_read(__u64 *ctx)
 	struct end *end = bpf_sk_storage_get(&ends, (void *)ctx[0], NULL, 0);
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct syscall call = call_of(task);
-	__u32 flags = flags_of_recv(call);
+	__u32 flags = 0;
 	struct file *file = sock_of(tcp)->sk_socket->file;
 	struct sk_psock *psock = psock_of(tcp);
 	bool ring = is_of_ring(call, task);
 
 	if (!end || !psock)
 		return 0;
+	is_recv(call, &flags);
 	end->found |= hazard_of_taking(call, task);
 	hazards_of_recv(flags, &end->found);
 	if (flags & MSG_PEEK) /* SO_PEEK_OFF */
@@ -122,7 +128,7 @@ int sockhop_taken(__u64 *ctx)
 	struct sk_psock *psock = psock_of(tcp);
 
 	if (psock && !config.watched) {
-		if (!is_in_line(tcp, psock))
+		if (!is_in_line(tcp))
 			look_at_read(ctx);
 	} else if (gauge.observed || (psock && psock->msg_tot_len)) {
 		judge_taking(ctx);
