@@ -182,7 +182,7 @@ def test_cases_of_the_benchmarks_that_are_named_exist() -> None:
     patterns += [pattern.strip("'") for pattern in re.findall(r"--only (\S+)", commands)]
     assert len(patterns) > 5
     for pattern in patterns:
-        assert running.choose(pattern, quick=False), pattern
+        assert running.choose([pattern], quick=False), pattern
 
 
 def test_every_code_of_explain_is_in_the_table() -> None:

@@ -42,17 +42,18 @@ def test_names_are_names() -> None:
 
 def test_a_run_is_as_short_as_it_says() -> None:
     assert sum(case.seconds(Effort()) for case in running.CASES) < 28 * 60
-    assert sum(case.seconds(QUICK) for case in running.choose(None, quick=True)) < 58
+    assert sum(case.seconds(QUICK) for case in running.choose([], quick=True)) < 58
 
 
 def test_patterns_choose() -> None:
-    assert [case.name for case in running.choose("rr-1-*", quick=False)] == [
+    assert [case.name for case in running.choose(["rr-1-*"], quick=False)] == [
         "rr-1-nodelay-1cpu",
         "rr-1-nagle-1cpu",
         "rr-1-nodelay-2cpu",
     ]
-    assert running.choose("rr-64-nodelay-1cpu", quick=True)  # a pattern chooses among all
-    assert len(running.choose(None, quick=True)) < len(running.choose(None, quick=False))
+    assert running.choose(["rr-64-nodelay-1cpu"], quick=True)  # a pattern chooses among all
+    assert [case.name for case in running.choose(["up", "memory"], quick=False)] == ["memory", "up"]
+    assert len(running.choose([], quick=True)) < len(running.choose([], quick=False))
 
 
 def test_the_list() -> None:

@@ -18,6 +18,10 @@ from sockhop.bench.sample import Sample
 ARM_SECONDS = 0.1
 
 
+#: One measurement. Raises Failed.
+Measure = Callable[[Machine, Effort, Arm, Session], Sample]
+
+
 @dataclass(frozen=True)
 class Ratio:
     """One arm to another."""
@@ -43,8 +47,7 @@ class Comparison:
     group: str
     """What it is reported with."""
     arms: tuple[str, ...]
-    sample: Callable[[Machine, Effort, Arm, Session], Sample]
-    """One measurement. Raises Failed."""
+    sample: Measure
     ratios: Sequence[Ratio]
     """Those of arms that are not measured are left out."""
     unit: str = "/s"
@@ -83,7 +86,7 @@ class Comparison:
                     failures[name] = str(error)
         arms = {name: self._measured(name, samples[name], failures.get(name)) for name in names}
         rows = [
-            self._row(ratio, arms[ratio.ours], arms[ratio.theirs])
+            compared(self.name, self.title, self.unit, ratio, arms[ratio.ours], arms[ratio.theirs])
             for ratio in self.ratios
             if {ratio.ours, ratio.theirs} <= set(names)
         ]
@@ -109,19 +112,21 @@ class Comparison:
         merged = Histogram.merge(histograms) if histograms else None
         return Measured(name, tuple(samples[:1]), tuple(counted), merged, failed)
 
-    def _row(self, ratio: Ratio, ours: Measured, theirs: Measured) -> Row:
-        row = functools.partial(
-            Row,
-            case=self.name,
-            title=self.title,
-            versus=ratio.versus,
-            unit="x",
-            rate_unit=self.unit if ratio.of == "rate" else "s",
-            wanted=ratio.wanted,
-        )
-        failed = [f"{arm.arm}: {arm.failed}" for arm in (ours, theirs) if arm.failed]
-        if failed:
-            return row(failed="; ".join(failed))
-        mine, other = ([sample.value(ratio.of) for sample in arm.samples] for arm in (ours, theirs))
-        row = functools.partial(row, rates=(median(mine), median(other)), noise=noise(other))
-        return summarise(row, [a / b for a, b in zip(mine, other, strict=True)])
+
+def compared(name: str, title: str, unit: str, ratio: Ratio, ours: Measured, theirs: Measured) -> Row:
+    """The row of a ratio: that of the rates, or of what ``ratio`` says, of each pair of samples."""
+    row = functools.partial(
+        Row,
+        case=name,
+        title=title,
+        versus=ratio.versus,
+        unit="x",
+        rate_unit=unit if ratio.of == "rate" else "s",
+        wanted=ratio.wanted,
+    )
+    failed = [f"{arm.arm}: {arm.failed}" for arm in (ours, theirs) if arm.failed]
+    if failed:
+        return row(failed="; ".join(failed))
+    mine, other = ([sample.value(ratio.of) for sample in arm.samples] for arm in (ours, theirs))
+    row = functools.partial(row, rates=(median(mine), median(other)), noise=noise(other))
+    return summarise(row, [a / b for a, b in zip(mine, other, strict=True)])

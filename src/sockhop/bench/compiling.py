@@ -39,11 +39,11 @@ def compile_programs(directory: Path) -> None:
             )
 
 
-def compile_reference(directory: Path) -> Path:
-    """Compile the redirect reference into ``directory``, once; return the object. Raises build.BuildError."""
-    made = directory / "redirect.bpf.o"
+def compile_reference(name: str, directory: Path) -> Path:
+    """Compile ``NAME.bpf.c`` into ``directory``, once; return the object. Raises build.BuildError."""
+    made = directory / f"{name}.bpf.o"
     if not made.exists():
-        build.compile_object(SOURCES / "redirect.bpf.c", made)
+        build.compile_object(SOURCES / f"{name}.bpf.c", made)
     return made
 
 

@@ -10,6 +10,7 @@ from sockhop.bench import priority
 from sockhop.bench.cases import (
     connect,
     control,
+    guard,
     haproxy,
     http2,
     learned,
@@ -70,16 +71,17 @@ CASES: Sequence[Case] = [
     *haproxy.CASES,
     *http2.CASES,
     *postgres.CASES,
+    *guard.CASES,
     *learned.CASES,
     *memory.CASES,
     *control.CASES,
 ]
 
 
-def choose(pattern: str | None, quick: bool) -> list[Case]:
-    """The cases whose name matches, as a shell would; without a pattern all, or the few that are quick."""
-    if pattern:
-        return [case for case in CASES if fnmatchcase(case.name, pattern)]
+def choose(patterns: Sequence[str], quick: bool) -> list[Case]:
+    """The cases whose name matches one, as a shell would; without a pattern all, or the few that are quick."""
+    if patterns:
+        return [case for case in CASES if any(fnmatchcase(case.name, pattern) for pattern in patterns)]
     return [case for case in CASES if case.quick or not quick]
 
 

@@ -21,7 +21,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command()
 @click.option("--list", "only_list", is_flag=True, help="Print the cases, and how long each takes.")
-@click.option("--only", metavar="PATTERN", help="Cases that match, as a shell would: 'rr-*'.")
+@click.option(
+    "--only", metavar="PATTERN", multiple=True, help="Cases that match, as a shell would: 'rr-*'. Or several."
+)
 @click.option("--quick", is_flag=True, help="Short samples; without --only, of a few cases: under a minute.")
 @json_option
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print the results as Markdown.")
@@ -34,7 +36,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--against", "against_file", type=_FILE, help="Fail if a ratio is surely worse than in this file.")
 def command(
     only_list: bool,
-    only: str | None,
+    only: tuple[str, ...],
     quick: bool,
     as_json: bool,
     as_markdown: bool,
@@ -47,7 +49,7 @@ def command(
     """Measure TCP, hops and Unix sockets side by side on this machine."""
     cases, effort = running.choose(only, quick), QUICK if quick else Effort()
     if not cases:
-        output.message(f"no case matches {only!r}: `sockhop bench --list` has their names")
+        output.message(f"no case matches {' or '.join(map(repr, only))}: `sockhop bench --list` has their names")
         return exits.USAGE
     if only_list:
         return _list(cases, effort, as_json)

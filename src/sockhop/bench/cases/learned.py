@@ -6,16 +6,12 @@ In each arm a first run gives the classes what they learn from, and is not measu
 import functools
 from collections.abc import Callable
 
-from sockhop.bench import sizes
-from sockhop.bench.arms import Arm, Hop, Session, UntouchedSession, arm
-from sockhop.bench.cases import connect, nginx, postgres, redis, rr, wrk
-from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.arms import Arm, Hop, UntouchedSession, arm
+from sockhop.bench.cases import connect, nginx, postgres, redis, wrk
+from sockhop.bench.comparison import Comparison, Measure, Ratio
 from sockhop.bench.effort import Effort, native
 from sockhop.bench.figures import Wanted
 from sockhop.bench.machine import Machine
-from sockhop.bench.sample import Sample
-
-Measure = Callable[[Machine, Effort, Arm, Session], Sample]
 
 
 def with_learning(machine: Machine, name: str) -> Arm:
@@ -50,12 +46,6 @@ def case(
 
 
 CASES = [
-    *(
-        case(
-            f"rr-{size}", f"request/response {sizes.words(size)}", rr.sample(size), "auto", "hop", 0.98, rounds=2.0
-        )
-        for size in ("1", "16K")
-    ),
     case("redis", "redis GET", functools.partial(redis.requests, "get", 50, 1, "1cpu"), "auto", "hop", 0.97),
     case(
         "nginx",

@@ -19,6 +19,16 @@ MANY = 50
 COLUMNS = {"p50": "p50_latency_ms", "p99": "p99_latency_ms", "max": "max_latency_ms"}
 
 
+def server(machine: Machine) -> list[str]:
+    """Its command. Raises Failed."""
+    return [machine.program("redis-server"), "--save", "", "--port", PORT, "--unixsocket", socket(machine)]
+
+
+def socket(machine: Machine) -> str:
+    """The path of its Unix socket."""
+    return f"{machine.scratch}/redis.sock"
+
+
 def requests(
     test: str,
     clients: int,
@@ -30,13 +40,11 @@ def requests(
     session: Session,
 ) -> Sample:
     """Requests a second of one test."""
-    path = f"{machine.scratch}/redis.sock"
-    server = [machine.program("redis-server"), "--save", "", "--port", PORT, "--unixsocket", path]
-    target = ["-s", path] if arm.name == "unix" else ["-p", PORT]
+    target = ["-s", socket(machine)] if arm.name == "unix" else ["-p", PORT]
     count = effort.requests * (4 if pipeline > 1 else 1)
     client = [machine.program("redis-benchmark"), *target, "-c", str(clients), "-P", str(pipeline)]
     server_cpu, client_cpu = CPUS[cpus][0], CPUS[cpus][-1]
-    with serving(Place(session.cgroup, machine.near, server_cpu), *server, ready=READY):
+    with serving(Place(session.cgroup, machine.near, server_cpu), *server(machine), ready=READY):
         place = Place(session.cgroup, machine.near, client_cpu)
         answer = ask(place, *client, "-n", str(count), "-t", test, "--csv")
         messages = 2 * count / pipeline

@@ -1,0 +1,35 @@
+"""Loads the BPF programs that are there only to be measured against, through the same door as sockhop's own."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from sockhop.bench.compiling import compile_reference
+from sockhop.bench.machine import Failed
+from sockhop.dataplane import build
+from sockhop.kernel import libbpf
+
+
+@contextlib.contextmanager
+def loaded(name: str, scratch: Path) -> Iterator[int]:
+    """Yield libbpf's handle of ``native/NAME.bpf.c``, which is compiled once a run.
+
+    Raises Failed, also for an :class:`OSError` of the block.
+    """
+    with libbpf.messages() as said:
+        try:
+            handle = libbpf.object_open_file(str(compile_reference(name, scratch)).encode(), None)
+        except (build.BuildError, OSError) as error:
+            raise Failed(f"the reference {name}: {error}") from error
+        try:
+            libbpf.object_load(handle)
+            yield handle
+        except OSError as error:
+            raise Failed(f"the reference {name}: {error} {said[-1:]}") from error
+        finally:
+            libbpf.object_close(handle)
+
+
+def program(handle: int, name: str) -> int:
+    """Return the descriptor of a program. Raises :class:`OSError`."""
+    return libbpf.program_fd(libbpf.object_find_program(handle, name.encode()))
