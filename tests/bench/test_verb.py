@@ -67,7 +67,9 @@ def test_one_case(sandbox: Sandbox, scratch: dict[str, Any]) -> None:
     nothing_left(sandbox, scratch)
 
 
-@pytest.mark.parametrize("case", ["stream-1K-nagle-2cpu", "many-16-1cpu", "connect-1", "mixed-small", "nat-rr-1K"])
+@pytest.mark.parametrize(
+    "case", ["stream-1K-nagle-2cpu", "many-16-1cpu", "connect-1", "mixed-small", "nat-rr-1K", "guard-redis"]
+)
 def test_each_kind_of_load(sandbox: Sandbox, scratch: dict[str, Any], case: str) -> None:
     done = sandbox.sockhop("bench", "--quick", "--only", case, "--json", **scratch)
     assert done.returncode == 0, done
