@@ -78,7 +78,8 @@ bench-ratios: install ## store the ratios of a quick run for bench-check
 bench-docs: install ## all benchmarks, for half an hour; their results go into docs/benchmarks.md and build
 	@scripts/packages.sh $(TEST_PACKAGES)
 	@mkdir -p build
-	$(BIN)/sockhop bench --json --html build/bench.html > build/bench.json || test $$? = 1
+	$(BIN)/sockhop bench --json --html build/bench.html > build/bench.new || test $$? = 1
+	@mv build/bench.new build/bench.json
 	$(BIN)/sockhop bench --from build/bench.json --markdown > build/bench.md || test $$? = 1
 	@sed -i -e '/^<!-- results/,/^<!-- end/{/^<!--/!d}' -e '/^<!-- results/r build/bench.md' docs/benchmarks.md
 

@@ -12,22 +12,16 @@ from sockhop.kernel import libbpf
 
 @contextlib.contextmanager
 def loaded(name: str, scratch: Path) -> Iterator[int]:
-    """Yield libbpf's handle of ``native/NAME.bpf.c``, which is compiled once a run.
-
-    Raises Failed, also for an :class:`OSError` of the block.
-    """
-    with libbpf.messages() as said:
-        try:
-            handle = libbpf.object_open_file(str(compile_reference(name, scratch)).encode(), None)
-        except (build.BuildError, OSError) as error:
-            raise Failed(f"the reference {name}: {error}") from error
-        try:
-            libbpf.object_load(handle)
-            yield handle
-        except OSError as error:
-            raise Failed(f"the reference {name}: {error} {said[-1:]}") from error
-        finally:
-            libbpf.object_close(handle)
+    """Yield libbpf's handle of ``native/NAME.bpf.c``, which is compiled once a run. Raises Failed."""
+    with contextlib.ExitStack() as stack:
+        with libbpf.messages() as said:
+            try:
+                handle = libbpf.object_open_file(str(compile_reference(name, scratch)).encode(), None)
+                stack.callback(libbpf.object_close, handle)
+                libbpf.object_load(handle)
+            except (build.BuildError, OSError) as error:
+                raise Failed(f"the reference {name}: {error} {said[-1:]}") from error
+        yield handle
 
 
 def program(handle: int, name: str) -> int:

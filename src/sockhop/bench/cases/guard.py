@@ -13,22 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sockhop.bench import reference, sizes
-from sockhop.bench.arms import Lesson, Plain
+from sockhop.bench.arms import MOST, Lesson, Plain
 from sockhop.bench.cases import redis, rr
 from sockhop.bench.cases.native import PORT
 from sockhop.bench.comparison import Measure, Ratio, compared
 from sockhop.bench.effort import LESSON, Effort
 from sockhop.bench.figures import Wanted
 from sockhop.bench.machine import LOCAL, Failed, Machine, Place
-from sockhop.bench.processes import beside, serving
+from sockhop.bench.processes import START_SECONDS, beside, serving
 from sockhop.bench.results import Measured, Result
 from sockhop.bench.sample import Sample
 from sockhop.control import places
 from sockhop.control.instance import Instance
 from sockhop.control.pins import closing
 from sockhop.control.settings import Settings
-from sockhop.control.watching import LOOKS_TO_STOP, Watch, tracepoint
+from sockhop.control.watching import GUARD, LOOKS_TO_STOP, Watch, program, tracepoint
 from sockhop.errors import SockhopError
+from sockhop.kernel import signals
 from sockhop.kernel.abi import Outcome
 
 #: Seconds that a state is measured for, and those before in which caches get used to it.
@@ -36,7 +37,7 @@ SLICE, SETTLE = 0.03, 0.003
 #: How often each state takes its turn, for a round of the effort; and what changing it takes.
 TURNS, CHANGE = 25, 0.006
 #: Milliseconds and requests: more than any case takes.
-FOREVER = "1000000000"
+FOREVER = "100000000"
 UNIT = "/s"
 STATES = ("unguarded", "empty", "guarded")
 RATIOS = (
@@ -80,35 +81,44 @@ class Guard:
         return Result(self.name, self.title, "auto mode", rows, list(arms.values()), UNIT)
 
     def _rates(self, machine: Machine, turns: int) -> dict[str, list[float]]:
-        """Hops a second in each state, a value a turn. Raises Failed."""
+        """Hops a second in each state, a value a turn and one more. Raises Failed."""
         cgroup = machine.child("guard")
-        place = Place(cgroup, machine.near, "0")
         with contextlib.ExitStack() as stack:
             handle = stack.enter_context(reference.loaded("empty", machine.scratch))
             instance = stack.enter_context(learning(cgroup))
             self.lesson(machine, LESSON, Plain(machine, "tcp"), Lesson(cgroup))
-            only_guard(instance)
-            stack.enter_context(self.pair(machine, place))
-            empty = functools.partial(attached, reference.program(handle, "empty"))
-            states = (contextlib.nullcontext, empty, functools.partial(guarded, instance))
-            return take_turns(instance, dict(zip(STATES, states, strict=True)), turns)
+            watch_no_more(instance)
+            guard = stack.enter_context(instance.get(program(GUARD)))
+            stack.enter_context(self.pair(machine, Place(cgroup, machine.near, "0")))
+            await_hops(instance)
+            states: dict[str, State] = {
+                "unguarded": contextlib.nullcontext,
+                "empty": functools.partial(attached, reference.program(handle, "empty")),
+                "guarded": functools.partial(attached, guard),
+            }
+            rates = take_turns(instance, states, turns)
+            prove(instance)
+            return rates
 
 
 @contextlib.contextmanager
 def learning(cgroup: Path) -> Iterator[Instance]:
     """An instance that watches this cgroup in auto mode. Raises :class:`~sockhop.errors.SockhopError`."""
-    with places.lock():
-        instance = Instance.create(places.private(), Settings())
+    instance = None
     try:
-        instance.attach(cgroup)
+        with places.lock(), signals.deferred():
+            instance = Instance.create(places.private(), Settings())
+            instance.attach(cgroup)
         yield instance
     finally:
-        instance.drain(10)
-        instance.unpin()
+        if instance is not None:
+            instance.drain(10)
+            with places.lock(), signals.deferred():
+                instance.unpin()
 
 
-def only_guard(instance: Instance) -> None:
-    """What an agent does when nothing learns any more. Raises Failed if anything does, or does not hop."""
+def watch_no_more(instance: Instance) -> None:
+    """Attach nothing to reads, once all that was learned hops. Raises Failed if anything does not."""
     watch = Watch()
     for _ in range(LOOKS_TO_STOP):
         watch.look(instance)
@@ -119,18 +129,31 @@ def only_guard(instance: Instance) -> None:
 
 
 @contextlib.contextmanager
-def guarded(instance: Instance) -> Iterator[None]:
-    """The guard is attached meanwhile."""
-    instance.guard()
-    yield
-    instance.guard_no_more()
-
-
-@contextlib.contextmanager
-def attached(program: int) -> Iterator[None]:
-    """Another program is attached to a tracepoint meanwhile."""
-    with closing(tracepoint(program)):
+def attached(descriptor: int) -> Iterator[None]:
+    """A program is attached to its tracepoint meanwhile."""
+    with closing(tracepoint(descriptor)):
         yield
+
+
+def hops(instance: Instance) -> int:
+    """How many messages have hopped."""
+    return sum(cpu.messages[Outcome.HOP] for cpu in instance.traffic())
+
+
+def await_hops(instance: Instance) -> None:
+    """Wait until the pair hops. Raises Failed."""
+    deadline = time.monotonic() + START_SECONDS
+    while not hops(instance):
+        if time.monotonic() > deadline:
+            raise Failed(f"nothing hopped within {START_SECONDS:.0f} s")
+        time.sleep(0.005)
+
+
+def prove(instance: Instance) -> None:
+    """Raises Failed unless what was measured were hops."""
+    status = instance.status()
+    if status.stack.messages > status.hop.messages * (1 - MOST):
+        raise Failed(f"only {status.hop.messages} messages hopped; to the stack: {status.stack.reasons}")
 
 
 def take_turns(instance: Instance, states: Mapping[str, State], turns: int) -> dict[str, list[float]]:
@@ -150,13 +173,9 @@ def take_turns(instance: Instance, states: Mapping[str, State], turns: int) -> d
 
 def hops_a_second(instance: Instance) -> float:
     """For the time of a slice."""
-
-    def hops() -> int:
-        return sum(cpu.messages[Outcome.HOP] for cpu in instance.traffic())
-
-    before, start = hops(), time.perf_counter()
+    before, start = hops(instance), time.perf_counter()
     time.sleep(SLICE)
-    after, end = hops(), time.perf_counter()
+    after, end = hops(instance), time.perf_counter()
     return (after - before) / (end - start)
 
 

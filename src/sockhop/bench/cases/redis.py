@@ -21,10 +21,10 @@ COLUMNS = {"p50": "p50_latency_ms", "p99": "p99_latency_ms", "max": "max_latency
 
 def server(machine: Machine) -> list[str]:
     """Its command. Raises Failed."""
-    return [machine.program("redis-server"), "--save", "", "--port", PORT, "--unixsocket", socket(machine)]
+    return [machine.program("redis-server"), "--save", "", "--port", PORT, "--unixsocket", socket_path(machine)]
 
 
-def socket(machine: Machine) -> str:
+def socket_path(machine: Machine) -> str:
     """The path of its Unix socket."""
     return f"{machine.scratch}/redis.sock"
 
@@ -40,7 +40,7 @@ def requests(
     session: Session,
 ) -> Sample:
     """Requests a second of one test."""
-    target = ["-s", socket(machine)] if arm.name == "unix" else ["-p", PORT]
+    target = ["-s", socket_path(machine)] if arm.name == "unix" else ["-p", PORT]
     count = effort.requests * (4 if pipeline > 1 else 1)
     client = [machine.program("redis-benchmark"), *target, "-c", str(clients), "-P", str(pipeline)]
     server_cpu, client_cpu = CPUS[cpus][0], CPUS[cpus][-1]

@@ -1,7 +1,7 @@
 """One-way streams.
 
-Plain redirect is left out: it has no bounds, so its writer never waits for its reader. Small writes of sockets
-with Nagle's algorithm are TCP's to join, and what is promised there is auto mode's.
+Plain redirect is left out: it has no bounds, so its writer never waits for its reader. Small writes are TCP's to join,
+with Nagle's algorithm or where both ends share a CPU, and what is promised there is auto mode's.
 """
 
 from sockhop.bench import sizes
@@ -10,7 +10,7 @@ from sockhop.bench.cases.native import IN_WORDS, Native
 from sockhop.bench.comparison import Comparison, Ratio
 from sockhop.bench.figures import NEVER_SLOWER, Wanted
 
-LARGE = 64 << 10
+SMALL, LARGE = 8 << 10, 64 << 10
 QUICK = ("64K", "1M")
 
 
@@ -23,11 +23,12 @@ def sample(size: str, delay: str = "nodelay", cpus: str = "2cpu") -> Native:
 
 def case(size: str, delay: str, cpus: str) -> Comparison:
     """One cell."""
-    large, nagle = sizes.count(size) >= LARGE, delay == "nagle"
+    large = sizes.count(size) >= LARGE
+    joins = delay == "nagle" or (cpus == "1cpu" and sizes.count(size) < SMALL)
     wanted = Wanted(1.6) if large else NEVER_SLOWER
-    extra = "auto" if nagle else "unix"
-    hop = Ratio("hop", "tcp", None if nagle and not large else wanted)
-    other = Ratio("auto", "tcp", NEVER_SLOWER) if nagle else Ratio("hop", "unix")
+    extra = "auto" if joins else "unix"
+    hop = Ratio("hop", "tcp", None if joins and not large else wanted)
+    other = Ratio("auto", "tcp", NEVER_SLOWER) if joins else Ratio("hop", "unix")
     return Comparison(
         name=f"stream-{size}-{delay}-{cpus}",
         title=f"stream of {sizes.words(size)} writes, {delay}, {IN_WORDS[cpus]}",
