@@ -1,7 +1,7 @@
 """One-way streams.
 
-Plain redirect is left out: it has no bounds, so its writer never waits for its reader. Small writes are TCP's to join,
-with Nagle's algorithm or where both ends share a CPU, and what is promised there is auto mode's.
+Plain redirect is left out: it has no bounds, so its writer never waits for its reader. Small writes are TCP's to
+join, with Nagle's algorithm or where both ends share a CPU, and what is promised there is auto mode's.
 """
 
 from sockhop.bench import sizes
