@@ -34,7 +34,7 @@ BROKEN: dict[str, list[Change]] = {
         ("dataplane/closing.h", "int milliseconds = 200;", "int milliseconds = 0;"),
     ],
     "overlap": [("dataplane/queue.bpf.h", "if (before(seq, *expected))", "if (0)")],
-    "drain": [("dataplane/drain.bpf.h", "!psock->msg_tot_len && !is_used(psock)", "!is_used(psock)")],
+    "drain": [("dataplane/drain.bpf.h", "!queued(psock) && !is_used(psock)", "!is_used(psock)")],
 }
 
 

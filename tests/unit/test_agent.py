@@ -41,7 +41,7 @@ class Fake:
             raise self.fails
         return self.number
 
-    def change(self, action: Callable[[agent.Hops], object], seconds: float) -> None:
+    def change(self, action: Callable[[agent.Hops], object], seconds: float = 10.0) -> None:
         if self.fails:
             raise self.fails
         if self.number is None:

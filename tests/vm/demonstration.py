@@ -73,10 +73,7 @@ def _programs_that_look_into_sockets_are_refused(_place: Path) -> None:
 
 def _hops_are_taken_for_bytes_of_tcp(place: Path) -> None:
     """To a data plane that does without the field, reading hops moves `copied_seq`."""
-    users = ("closing.h", "drain.bpf.h", "takes.bpf.h")
-    blind = package(
-        place, [(f"dataplane/{name}", "psock->msg_tot_len", "psock->refcnt.refs.counter") for name in users]
-    )
+    blind = package(place, [("dataplane/socket.h", "psock->msg_tot_len", "psock->refcnt.refs.counter")])
     done = subprocess.run([sys.executable, "-c", TRY], env=blind, capture_output=True, text=True, check=True)
     # Nine bytes are unread, four of which have hopped; then two of those are read.
     assert done.stdout.startswith("missing FIONREAD says [5, 3] where 9 and 7 bytes are unread"), done.stdout

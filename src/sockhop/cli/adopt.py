@@ -4,8 +4,7 @@ import click
 
 from sockhop.cli import exits, output
 from sockhop.cli.options import json_option
-from sockhop.control import service
-from sockhop.control.instance import Instance
+from sockhop.control import agent, service
 from sockhop.control.status import SCHEMA
 
 
@@ -13,11 +12,9 @@ from sockhop.control.status import SCHEMA
 @json_option
 def command(as_json: bool) -> int:
     """Take in, once, the connections that exist already and may hop by now."""
-    counts: list[int] = []
-    service.change(Instance.watch)  # there may be no agent that stopped it, any more
-    service.change(lambda instance: counts.append(instance.walk()))
+    count = agent.adopt(service)
     if as_json:
-        output.data({"schema": SCHEMA, "adopted": counts[0]})
+        output.data({"schema": SCHEMA, "adopted": count})
     else:
-        output.table(["adopted"], [[f"{counts[0]:,} sockets"]])
+        output.table(["adopted"], [[f"{count:,} sockets"]])
     return exits.OK

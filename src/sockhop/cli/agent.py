@@ -7,7 +7,6 @@ import click
 
 from sockhop.cli import exits, log
 from sockhop.control import agent, service
-from sockhop.control.instance import Instance
 from sockhop.kernel import privileges, signals
 
 
@@ -29,8 +28,7 @@ def command(interval: float, once: bool, as_json: bool) -> int:
     """
     log.start(as_json)
     if once:
-        service.change(Instance.watch)  # there may be no agent that stopped it, any more
-        service.change(agent.walk)
+        agent.adopt(service)
         service.change(agent.forget_gone)
         return exits.OK
     privileges.require()

@@ -46,7 +46,7 @@ class Service(Protocol):
     def identity(self) -> int | None:
         """Return a number that is this instance's own; None when none is up."""
 
-    def change(self, action: Callable[[Hops], object], seconds: float) -> None:
+    def change(self, action: Callable[[Hops], object], seconds: float = 10.0) -> None:
         """Do something to the instance. Raises :class:`NotUp` and :class:`Locked`."""
 
 
@@ -72,6 +72,17 @@ def walk(hops: Hops) -> int:
     if count:
         say("adopted", sockets=count)
     return count
+
+
+def adopt(service: Service) -> int:
+    """Take in what may hop by now, and learn on, once: there may be no agent. Return how many sockets went in.
+
+    Raises :class:`NotUp` and :class:`Locked`.
+    """
+    counts: list[int] = []
+    service.change(lambda hops: hops.watch())
+    service.change(lambda hops: counts.append(walk(hops)))
+    return counts[0]
 
 
 class Agent:

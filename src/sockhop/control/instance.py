@@ -65,7 +65,7 @@ class Instance(Pins):
         instance = cls(directory)
         try:
             with instance.get("config") as fd:
-                ours = maps.is_array(fd) and maps.read_element(fd, Config).magic == MAGIC
+                ours = maps.is_element(fd) and maps.read_element(fd, Config).magic == MAGIC
         except OSError:
             ours = False
         if not ours and directory.exists():

@@ -77,9 +77,9 @@ def refusals(counters: list[Traffic]) -> dict[str, int]:
 
 
 def traffic(counters: list[Traffic]) -> tuple[Hops, Stack]:
-    """Sum the messages and bytes of all CPUs."""
+    """Sum the messages and bytes of all CPUs; those that only another version has a reason for, too."""
     messages = {outcome: sum(cpu.messages[outcome] for cpu in counters) for outcome in Outcome}
-    volume = {outcome: sum(cpu.bytes[outcome] for cpu in counters) for outcome in Outcome}
-    hop = Hops(messages.pop(Outcome.HOP), volume.pop(Outcome.HOP))
+    hop = Hops(messages.pop(Outcome.HOP), sum(cpu.bytes[Outcome.HOP] for cpu in counters))
     reasons = {outcome.name.lower(): count for outcome, count in messages.items()}
-    return hop, Stack(sum(messages.values()), sum(volume.values()), reasons)
+    all_messages, all_bytes = sum(sum(cpu.messages) for cpu in counters), sum(sum(cpu.bytes) for cpu in counters)
+    return hop, Stack(all_messages - hop.messages, all_bytes - hop.bytes, reasons)

@@ -2,7 +2,8 @@
 /* What the data plane and user space both see. src/sockhop/kernel/abi.py mirrors it;
  * tests/unit/test_abi.py compares the two through the object's BTF.
  *
- * Versions take over from each other, so what stands in maps grows at its end only: see kernel/maps.py. */
+ * Versions take over from each other, so values in maps grow at their end only, and keys not at all: see
+ * kernel/maps.py. What a value did not have yet is 0, which for a setting has to mean its default. */
 #ifndef SOCKHOP_ABI_H
 #define SOCKHOP_ABI_H
 

@@ -26,7 +26,7 @@ INLINE bool has_unread(struct tcp_sock *tcp)
 {
 	struct sk_psock *psock = psock_of(tcp);
 
-	return psock && (psock->msg_tot_len || !one_queue(tcp, psock));
+	return psock && (queued(psock) || !one_queue(tcp, psock));
 }
 
 /* Forgets the sequence number that the one queue expects, unless TCP's queue is still to be moved

@@ -79,16 +79,14 @@ INLINE bool must_be_quiet(struct tcp_sock *tcp, struct end *end)
  * more. */
 INLINE bool is_idle(struct tcp_sock *tcp, struct sk_psock *psock, struct end *end)
 {
-	return one_queue(tcp, psock) && !psock->msg_tot_len && !is_used(psock) && !may_hop_to(end) &&
+	return one_queue(tcp, psock) && !queued(psock) && !is_used(psock) && !may_hop_to(end) &&
 	       (!must_be_quiet(tcp, end) || is_quiet(tcp, end));
 }
 
 /* The socket as TCP alone would have it, but for SO_RCVBUF, which no autotuning changes any more. */
 INLINE void give_back(struct tcp_sock *tcp, struct end *end)
 {
-	int window = sock_of(tcp)->sk_rcvbuf;
-
-	bpf_setsockopt(tcp, IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
+	clamp_window(tcp, tcp, sock_of(tcp)->sk_rcvbuf);
 	let_go(tcp, tcp, end);
 	if (end->tracked)
 		__sync_fetch_and_add(&gauge.tracked, -1);

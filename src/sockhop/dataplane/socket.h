@@ -46,6 +46,12 @@ INLINE bool is_blocking(struct file *file)
 	return !(file->f_flags & O_NONBLOCK);
 }
 
+/* Bytes that stand in the one queue, unread. */
+INLINE __u32 queued(struct sk_psock *psock)
+{
+	return psock->msg_tot_len;
+}
+
 /* No TCP bytes on their way from TCP's queue into the one queue: none in TCP's own, where they wait
  * before accept() (sk_psock_verdict_data_ready without sk_socket), and none in the backlog that
  * takes them when memory is short (sk_psock_verdict_apply). */

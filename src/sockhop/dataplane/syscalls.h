@@ -135,46 +135,31 @@ INLINE bool sends_at_once(struct syscall call)
 	return call.number == CALL(WRITE) || call.number == CALL(WRITEV);
 }
 
-/* Whether it is a recv() of any kind, and its flags. A function a machine, so that the numbers are constants: this is
- * asked at each read. */
-INLINE bool is_x86_recv(struct syscall call, __u32 *flags)
-{
-	switch (call.number) {
-	case X86_READ:
-	case X86_READV:
-		*flags = 0;
-		return true;
-	case X86_RECVFROM:
-	case X86_RECVMMSG:
-		*flags = fourth_argument(call);
-		return true;
-	case X86_RECVMSG:
-		*flags = third_argument(call);
-		return true;
-	default:
-		return false;
+/* A function a machine, so that the numbers are constants to the compiler: this is asked at each read. */
+#define DEFINE_IS_RECV(name, MACHINE)                                                              \
+	INLINE bool name(struct syscall call, __u32 *flags)                                        \
+	{                                                                                          \
+		switch (call.number) {                                                             \
+		case MACHINE##_READ:                                                               \
+		case MACHINE##_READV:                                                              \
+			*flags = 0;                                                                \
+			return true;                                                               \
+		case MACHINE##_RECVFROM:                                                           \
+		case MACHINE##_RECVMMSG:                                                           \
+			*flags = fourth_argument(call);                                            \
+			return true;                                                               \
+		case MACHINE##_RECVMSG:                                                            \
+			*flags = third_argument(call);                                             \
+			return true;                                                               \
+		default:                                                                           \
+			return false;                                                              \
+		}                                                                                  \
 	}
-}
 
-INLINE bool is_generic_recv(struct syscall call, __u32 *flags)
-{
-	switch (call.number) {
-	case GENERIC_READ:
-	case GENERIC_READV:
-		*flags = 0;
-		return true;
-	case GENERIC_RECVFROM:
-	case GENERIC_RECVMMSG:
-		*flags = fourth_argument(call);
-		return true;
-	case GENERIC_RECVMSG:
-		*flags = third_argument(call);
-		return true;
-	default:
-		return false;
-	}
-}
+DEFINE_IS_RECV(is_x86_recv, X86)
+DEFINE_IS_RECV(is_generic_recv, GENERIC)
 
+/* Whether it is a recv() of any kind, and with which flags. */
 INLINE bool is_recv(struct syscall call, __u32 *flags)
 {
 	return is_x86() ? is_x86_recv(call, flags) : is_generic_recv(call, flags);

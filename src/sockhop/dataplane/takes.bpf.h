@@ -32,12 +32,12 @@ INLINE bool is_signalled(struct task_struct *task)
 	return signals & ~task->blocked.sig[0] || task->jobctl & JOBCTL_PENDING;
 }
 
-/* Something other than bytes may have woken the current task: one of these, or the end of the connection. In the map a
- * blocking read that finds nothing tells it as EAGAIN. Whether this one did cannot be told here; nor is a wake-up by
- * another thread or process seen. */
+/* Whether something other than bytes may have woken the current task: a signal and its kin, or the end of the
+ * connection. In the map a blocking read that finds nothing tells it as EAGAIN. Whether this one did cannot be told here;
+ * nor is a wake-up by another thread or process seen. */
 INLINE bool may_be_interrupted(struct tcp_sock *tcp, struct sk_psock *psock, struct task_struct *task)
 {
-	if (psock->msg_tot_len || task->signal->flags & SIGNAL_GROUP_EXIT)
+	if (queued(psock) || task->signal->flags & SIGNAL_GROUP_EXIT)
 		return false;
 	return sock_of(tcp)->sk_err || is_signalled(task);
 }
@@ -56,7 +56,7 @@ INLINE bool may_block(struct file *file, __u32 flags)
 	return is_blocking(file) && !(flags & MSG_DONTWAIT);
 }
 
-/* Whether only bytes can have ended a blocking read, as most, which then need no closer look. */
+/* Whether only bytes can have ended a blocking read, as most: all others need a closer look, which decides. */
 INLINE bool is_undisturbed(struct tcp_sock *tcp, struct task_struct *task, struct file *file)
 {
 	return !is_signalled(task) && !has_threads(task) && !is_shared(file) && !sock_of(tcp)->sk_err;
@@ -89,7 +89,7 @@ static __attribute__((noinline)) int look_at_read(__u64 *ctx)
 
 	if (!end || !psock)
 		return 0;
-	is_recv(call, &flags);
+	is_recv(call, &flags); /* what is no recv() has none */
 	end->found |= hazard_of_taking(call, task);
 	hazards_of_recv(flags, &end->found);
 	if (flags & MSG_PEEK) /* SO_PEEK_OFF */
@@ -130,7 +130,7 @@ int sockhop_taken(__u64 *ctx)
 	if (psock && !config.watched) {
 		if (!is_in_line(tcp))
 			look_at_read(ctx);
-	} else if (gauge.observed || (psock && psock->msg_tot_len)) {
+	} else if (gauge.observed || (psock && queued(psock))) {
 		judge_taking(ctx);
 	}
 	return 0;

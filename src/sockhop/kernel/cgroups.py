@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sockhop.errors import BadScope, Unsupported
-from sockhop.kernel import mounts
+from sockhop.kernel import mounts, signals
 
 
 def mount_point() -> Path:
@@ -194,12 +194,15 @@ def remove(cgroup: Path) -> bool:
 @contextmanager
 def fresh(name: str) -> Iterator[Path]:
     """Make a cgroup under this process's own; remove it in the end if no process is left in it."""
-    cgroup = own() / name
-    cgroup.mkdir()
+    cgroup, made = own() / name, False
     try:
+        with signals.deferred():
+            cgroup.mkdir()
+            made = True
         yield cgroup
     finally:
-        remove(cgroup)
+        if made:
+            remove(cgroup)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Reading and writing BPF maps and iterators by descriptor.
 
-The map may have been made by another version, whose structures are longer or shorter: they grow at their ends.
-What only the map has is left alone, and what only the structure has is 0.
+The map may have been made by another version, whose values are longer or shorter: they grow at their ends, and
+keys never change. What only the map has is left alone, and what only our structure has is 0.
 """
 
 import ctypes
@@ -41,21 +41,22 @@ def info(fd: int, kind: type[S]) -> S:
     return result
 
 
-def is_array(fd: int) -> bool:
-    """Whether it is a plain array. Raises :class:`OSError` for what is no BPF object."""
-    return bool(info(fd, MapInfo).type == libbpf.BPF_MAP_TYPE_ARRAY)
+def is_element(fd: int) -> bool:
+    """Whether it is an array of one element. Raises :class:`OSError` for what is no BPF object."""
+    about = info(fd, MapInfo)
+    return (about.type, about.key_size, about.max_entries) == (libbpf.BPF_MAP_TYPE_ARRAY, 4, 1)
 
 
 def read(fd: int, key: Simple, kind: type[S]) -> S:
     """Return an element. Raises :class:`OSError` if it is not there."""
-    value = _room(fd, kind)
+    value = _room(info(fd, MapInfo).value_size, kind)
     libbpf.map_lookup_elem(fd, ctypes.byref(key), value)
     return kind.from_buffer_copy(value)
 
 
-def _room(fd: int, kind: type[ctypes.Structure]) -> ctypes.Array[ctypes.c_char]:
-    """For a value of the map, and for a structure: the kernel copies whole values."""
-    return ctypes.create_string_buffer(max(info(fd, MapInfo).value_size, ctypes.sizeof(kind)))
+def _room(size: int, kind: type[ctypes.Structure]) -> ctypes.Array[ctypes.c_char]:
+    """For what is so large in the map, and for a structure: the kernel copies the whole."""
+    return ctypes.create_string_buffer(max(size, ctypes.sizeof(kind)))
 
 
 def read_element(fd: int, kind: type[S]) -> S:
@@ -65,7 +66,7 @@ def read_element(fd: int, kind: type[S]) -> S:
 
 def write_element(fd: int, value: ctypes.Structure) -> None:
     """Replace element 0 of an array."""
-    whole = _room(fd, type(value))
+    whole = _room(info(fd, MapInfo).value_size, type(value))
     libbpf.map_lookup_elem(fd, ctypes.byref(ZERO), whole)
     ctypes.memmove(whole, ctypes.byref(value), ctypes.sizeof(value))
     libbpf.map_update_elem(fd, ctypes.byref(ZERO), whole, 0)
@@ -73,18 +74,23 @@ def write_element(fd: int, value: ctypes.Structure) -> None:
 
 def read_per_cpu(fd: int, kind: type[S]) -> list[S]:
     """Return element 0 of a per-CPU array, one value a possible CPU."""
-    size = info(fd, MapInfo).value_size
-    step = (size + 7) & ~7  # bpf_percpu_array_copy()
-    values = ctypes.create_string_buffer(step * libbpf.num_possible_cpus())
-    libbpf.map_lookup_elem(fd, ctypes.byref(ZERO), values)
+    size, step = _per_cpu(fd)
+    values = bytearray(step * libbpf.num_possible_cpus())
+    libbpf.map_lookup_elem(fd, ctypes.byref(ZERO), (ctypes.c_char * len(values)).from_buffer(values))
     missing = bytes(max(0, ctypes.sizeof(kind) - size))
-    return [kind.from_buffer_copy(values.raw[at : at + size] + missing) for at in range(0, len(values), step)]
+    return [kind.from_buffer_copy(values[at : at + size] + missing) for at in range(0, len(values), step)]
 
 
-def clear_per_cpu(fd: int, kind: type[S]) -> None:
+def clear_per_cpu(fd: int) -> None:
     """Set element 0 of a per-CPU array to zeros."""
-    values = (kind * libbpf.num_possible_cpus())()
-    libbpf.map_update_elem(fd, ctypes.byref(ZERO), ctypes.byref(values), 0)
+    _, step = _per_cpu(fd)
+    libbpf.map_update_elem(fd, ctypes.byref(ZERO), bytes(step * libbpf.num_possible_cpus()), 0)
+
+
+def _per_cpu(fd: int) -> tuple[int, int]:
+    """The bytes of a value, and from one CPU's to the next (``bpf_percpu_array_copy``)."""
+    size = info(fd, MapInfo).value_size
+    return size, (size + 7) & ~7
 
 
 def count_keys(fd: int) -> int:
@@ -107,17 +113,18 @@ def count_keys(fd: int) -> int:
 
 def items(fd: int, key_type: type[S], value_type: type[V]) -> Iterator[tuple[S, V]]:
     """Yield the elements of a hash. One that changes meanwhile may show an element twice, or not at all."""
+    about = info(fd, MapInfo)
     previous = None
-    for _ in range(2 * info(fd, MapInfo).max_entries):
-        key, value = key_type(), _room(fd, value_type)
+    for _ in range(2 * about.max_entries):
+        key, value = _room(about.key_size, key_type), _room(about.value_size, value_type)
         try:
-            libbpf.map_get_next_key(fd, previous, ctypes.byref(key))
+            libbpf.map_get_next_key(fd, previous, key)
         except FileNotFoundError:
             return
-        previous = ctypes.byref(key)
+        previous = key
         with suppress(FileNotFoundError):  # it has gone meanwhile
-            libbpf.map_lookup_elem(fd, previous, value)
-            yield key, value_type.from_buffer_copy(value)
+            libbpf.map_lookup_elem(fd, key, value)
+            yield key_type.from_buffer_copy(key), value_type.from_buffer_copy(value)
 
 
 def put(fd: int, key: Simple, value: ctypes.Structure | Simple) -> None:

@@ -12,7 +12,6 @@ from sockhop.control.probes.trial import Trial
 from sockhop.control.settings import Settings
 from sockhop.errors import SockhopError, Unsupported
 from sockhop.kernel import cgroups, maps, private
-from sockhop.kernel.abi import Traffic
 
 _ROOM = 128 << 10  # SO_RCVBUF: little, so that it is soon full
 _SOCKETS = 64  # room in the map for those of all probes
@@ -85,7 +84,7 @@ def _prepared(instance: Instance, settings: Settings, cgroup: Path) -> Iterator[
             yield
         finally:
             maps.write_element(config, tuning.config_of(settings))
-            maps.clear_per_cpu(traffic, Traffic)
+            maps.clear_per_cpu(traffic)
             number = cgroups.identity(cgroup)
             instance.detach(number)
             instance.forget([known for known in instance.classes() if known.cgroup == number])
