@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 Change = tuple[str, str, str]  # a file of the package, what stands there, what is to stand there instead
 
-_ONE_QUEUE: Change = ("control/loading.py", "for name in _VERDICTS:", 'for name in ["send"]:')
+_ONE_QUEUE: Change = ("control/loading.py", "for name in VERDICTS:", 'for name in ["send"]:')
 #: By the probe that finds it.
 BROKEN: dict[str, list[Change]] = {
     "hop": [("dataplane/decide.h", "return OUTCOME_HOP;", "return OUTCOME_UNREAD;")],

@@ -24,6 +24,7 @@ from sockhop.bench.cases import (
     redis,
     routes,
     rr,
+    rule,
     stream,
 )
 from sockhop.bench.effort import Effort
@@ -59,6 +60,7 @@ class Case(Protocol):
 
 CASES: Sequence[Case] = [
     *rr.CASES,
+    *rule.CASES,
     *stream.CASES,
     *many.CASES,
     *connect.CASES,

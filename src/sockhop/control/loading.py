@@ -26,13 +26,13 @@ _MAPS = {
 _OF_EACH = ("sockets", "next_seq", "arrived")
 _OF_SEARCH = ("candidates", "matches")
 # The programs of the sockhash, by the kind of their attachment.
-_VERDICTS = {"send": libbpf.BPF_SK_MSG_VERDICT, "queue": libbpf.BPF_SK_SKB_VERDICT}
+VERDICTS = {"send": libbpf.BPF_SK_MSG_VERDICT, "queue": libbpf.BPF_SK_SKB_VERDICT}
 ITERATORS = ("drain", "discover", "adopt", "flows")
 # Iterators that a kernel may refuse: what they would tell is then unknown.
 _OPTIONAL = ("owners",)
 # What watches applications, unless eager.
 WATCHERS = (watching.READS, watching.GUARD)
-_ALL = ("connections", *_VERDICTS, *ITERATORS, *_OPTIONAL, *WATCHERS)
+_ALL = ("connections", *VERDICTS, *ITERATORS, *_OPTIONAL, *WATCHERS)
 # CAPACITY_SLACK of entering.h, twice: for the server ends, and for the clients of one moment.
 SLACK = 2048
 
@@ -49,7 +49,7 @@ def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
         objects.loaded(
             sizes(settings.capacity, SLACK),
             reused={} if known is None else {"classes": known},
-            without=all_but("connections", *_VERDICTS, *ITERATORS, *_OPTIONAL, *watchers),
+            without=all_but("connections", *VERDICTS, *ITERATORS, *_OPTIONAL, *watchers),
             optional=[_programs(names) for names in (_OPTIONAL, watchers) if names],
         ) as loaded,
     ):
@@ -59,7 +59,7 @@ def load(pins: Pins, settings: Settings, classes: Path | None) -> None:
                 "sockhop check. With --mode eager all connections hop, and some programs must be kept out of scope"
             )
         maps.write_element(loaded.map_fd(".data.config"), tuning.config_of(settings))
-        for name in _VERDICTS:
+        for name in VERDICTS:
             attach(loaded, name)
         for pin, name in _MAPS.items():
             pins.pin(loaded.map_fd(name), pin)
@@ -114,7 +114,7 @@ def _programs(names: Iterable[str]) -> list[str]:
 
 def attach(loaded: objects.LoadedObject, name: str) -> None:
     """Attach a program of the sockhash. Raises :class:`OSError`."""
-    libbpf.prog_attach(loaded.program_fd(f"sockhop_{name}"), loaded.map_fd("sockets"), _VERDICTS[name], 0)
+    libbpf.prog_attach(loaded.program_fd(f"sockhop_{name}"), loaded.map_fd("sockets"), VERDICTS[name], 0)
 
 
 def iterator(loaded: objects.LoadedObject, name: str) -> int:
