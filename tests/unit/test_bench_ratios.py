@@ -21,9 +21,9 @@ def report(tmp_path: Path) -> Report:
     return making.report(Machine(tmp_path, tmp_path, "near", "far", "middle"))
 
 
-def stored(low: float) -> dict[str, object]:
+def stored(low: float, cpu: object = making.FACTS["cpu"]) -> dict[str, object]:
     """What an earlier run had."""
-    return {"ratios": {KEY: {"value": low, "low": low, "high": low}}}
+    return {"machine": {"cpu": cpu}, "ratios": {KEY: {"value": low, "low": low, "high": low}}}
 
 
 def with_noise(report: Report, noise: float) -> Report:
@@ -53,11 +53,28 @@ def test_what_noise_can_explain_is_no_loss(report: Report) -> None:
     assert ratios.losses(with_noise(report, 0.1), stored(2.5))
 
 
+def test_another_kind_of_cpu_may_differ_more(report: Report) -> None:
+    assert not ratios.losses(report, stored(2.0, "another"))
+    (loss,) = ratios.losses(report, stored(3.0, "another"))
+    assert loss.words().endswith("less 40%, by which runs differ")
+
+
+@pytest.mark.parametrize("versus", ["hop / unix", "redirect / tcp", "again / down"])
+def test_what_tells_of_others_is_not_stored(report: Report, versus: str) -> None:
+    results = [
+        dataclasses.replace(result, rows=[dataclasses.replace(row, versus=versus) for row in result.rows])
+        for result in report.results
+    ]
+    assert ratios.to_store(dataclasses.replace(report, results=results))["ratios"] == {}
+
+
 def test_a_gain_is_no_loss(report: Report) -> None:
     assert not ratios.losses(report, stored(1.2))
 
 
 @pytest.mark.parametrize("wrong", [None, [], {}, {"ratios": {KEY: 1}}, {"ratios": {"other": {"low": 1.0}}}])
 def test_a_file_that_cannot_be_compared_is_refused(report: Report, wrong: object) -> None:
+    if isinstance(wrong, dict) and wrong:
+        wrong["machine"] = {"cpu": ""}
     with pytest.raises(BadReport, match="sockhop bench --quick --save-ratios FILE"):
         ratios.losses(report, wrong)
