@@ -75,20 +75,6 @@ def test_at_once_where_nobody_blocks(scope: Scope, instance: Instance, pair: Pai
     pass_on(*pair)
 
 
-def test_with_the_window_that_the_application_has_chosen(scope: Scope, instance: Instance, pair: Pair) -> None:
-    """Or the largest, if it has chosen none."""
-    client, server = pair
-    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, 50_000)
-    for end in pair:
-        end.settimeout(5)
-    hop(scope, client, server)
-    hop(scope, server, client)
-    assert left_after_a_walk(instance) == 0
-    assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP) == 50_000
-    largest = server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-    assert server.getsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP) == largest
-
-
 def test_blocking_ends_when_they_are_quiet(scope: Scope, instance: Instance, pair: Pair) -> None:
     """Who reads again and again could take its reference at the moment at which its socket is taken out.
 
