@@ -68,7 +68,17 @@ def test_one_case(sandbox: Sandbox, scratch: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "case", ["stream-1K-nagle-2cpu", "many-16-1cpu", "connect-1", "mixed-small", "nat-rr-1K", "guard-redis"]
+    "case",
+    [
+        "stream-1K-nagle-2cpu",
+        "many-16-1cpu",
+        "connect-1",
+        "mixed-small",
+        "nat-rr-1K",
+        "guard-rr-1",
+        "guard-redis",
+        "rule-rr-1",
+    ],
 )
 def test_each_kind_of_load(sandbox: Sandbox, scratch: dict[str, Any], case: str) -> None:
     done = sandbox.sockhop("bench", "--quick", "--only", case, "--json", **scratch)

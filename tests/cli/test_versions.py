@@ -12,7 +12,6 @@ from tests.cli.sandbox import Sandbox
 SAME = [("dataplane/maps.h", "1 << 20", "1 << 19")]
 """What stands in maps is the same."""
 
-
 LONGER = [
     ("dataplane/abi.h", "OUTCOME_CLASS,\n", "OUTCOME_CLASS,\n\tOUTCOME_MORE,\n"),
     ("kernel/abi.py", "CLASS = 12\n", "CLASS = 12\n    MORE = 13\n"),
@@ -63,7 +62,7 @@ def test_a_newer_version_replaces_this_one(sandbox: Sandbox, other: dict[str, st
         assert sandbox.pins() == {"service"}
         busy.talk(10)
         # This version knows what the other one made.
-        assert sandbox.status().hop.messages > 0
+        assert json.loads(sandbox.ok("status", "--json"))["hop"]["messages"] > 0
         sandbox.ok("pause")
         sandbox.ok("down")
         idle.talk(10)

@@ -13,11 +13,10 @@ from sockhop.errors import BadReport
 #: out anew, and more on the next, which has other neighbours. What falls off the path loses far more.
 SLACK = 0.15
 #: The same on another kind of CPU. How much of a message's time is TCP's differs as much.
-ELSEWHERE = 0.4
-#: What sockhop has no part in.
-NOT_OURS = ("redirect / tcp", "again / down")
-#: An arm that is as fast as its CPU copies: what it shows of sockhop, TCP shows better.
-UNIX = "unix"
+ELSEWHERE = 0.65
+#: What sockhop has no part in. And a Unix socket is as fast as its CPU copies: what it shows of sockhop, TCP shows
+#: better.
+NOT_OURS = ("redirect / tcp", "again / down", "empty / unguarded", "hop / unix")
 
 
 @dataclass(frozen=True)
@@ -28,14 +27,14 @@ class Loss:
     stored: float
     """The lower end of its interval when it was stored."""
     slack: float
-    """The part of it by which runs differ."""
+    """By how much runs differ."""
 
     def words(self) -> str:
         """What was lost, and why it is no noise."""
         return (
-            f"{self.row.key} is {self.row.value:.3f} and was {self.stored:.3f} or more. Even the upper end of its "
-            f"interval, {self.row.high:.3f}, with this run's noise of {self.row.noise or 0:.1%} added, does not "
-            f"reach that less {self.slack:.0%}, by which runs differ"
+            f"{self.row.key} is {self.row.value:.3f} and was {self.stored:.3f} or more: even the upper end of its "
+            f"interval, {self.row.high:.3f}, with this run's noise of {self.row.noise or 0:.1%} and "
+            f"{self.slack:.0%} between runs added, does not reach it"
         )
 
 
@@ -65,16 +64,9 @@ def losses(report: Report, stored: Any) -> Sequence[Loss]:
 
 def _ratios(report: Report) -> list[Row]:
     """Ratios of rates that sockhop decides: the tails of latencies are no guard, in a short run."""
-    return [
-        row
-        for row in report.rows
-        if row.compares_rates
-        and row.failed is None
-        and row.versus not in NOT_OURS
-        and not row.versus.endswith(f" / {UNIX}")
-    ]
+    return [row for row in report.rows if row.compares_rates and row.failed is None and row.versus not in NOT_OURS]
 
 
 def _is_lost(row: Row, before: float, slack: float) -> bool:
     assert row.high is not None  # it has not failed
-    return row.high * (1 + (row.noise or 0)) < before * (1 - slack)
+    return row.high * (1 + (row.noise or 0)) * (1 + slack) < before

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from sockhop.control import places
 from sockhop.control.classes import Class
@@ -46,7 +47,7 @@ class Accelerator:
         self._instance: Instance | None = None
         self._watch = Watch()
 
-    def __enter__(self) -> "Accelerator":
+    def __enter__(self) -> Self:
         directory = places.private()
         cgroup = cgroups.check(self._cgroup)
         try:

@@ -6,7 +6,6 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from sockhop.bench import reference, sizes
 from sockhop.bench.arms import Lesson, Plain
@@ -17,14 +16,21 @@ from sockhop.bench.figures import Wanted
 from sockhop.bench.machine import Failed, Machine, Place
 from sockhop.bench.processes import beside, serving
 from sockhop.bench.turns import FOREVER, Stage, Turns, echo
-from sockhop.control import places
+from sockhop.control.accelerator import Accelerator
 from sockhop.control.instance import Instance
 from sockhop.control.pins import closing
-from sockhop.control.settings import Settings
-from sockhop.control.watching import GUARD, LOOKS_TO_STOP, Watch, program, tracepoint
-from sockhop.kernel import signals
+from sockhop.control.watching import GUARD, LOOKS_TO_STOP, program, tracepoint
 
 Pair = Callable[[Machine, Place], contextlib.AbstractContextManager[None]]
+
+
+class Shown(Accelerator):
+    """One that shows what it has pinned."""
+
+    @property
+    def instance(self) -> Instance:
+        """Inside the block."""
+        return self._up()
 
 
 @contextlib.contextmanager
@@ -33,10 +39,11 @@ def stage(lesson: Measure, pair: Pair, machine: Machine) -> Iterator[Stage]:
     cgroup = machine.child("guard")
     with contextlib.ExitStack() as stack:
         handle = stack.enter_context(reference.loaded("empty", machine.scratch))
-        instance = stack.enter_context(learning(cgroup))
+        # Not tried anew: see running.measure().
+        hops = stack.enter_context(Shown(cgroup=cgroup, accept_data_loss=True))
         lesson(machine, LESSON, Plain(machine, "tcp"), Lesson(cgroup))
-        watch_no_more(instance)
-        guard = stack.enter_context(instance.get(program(GUARD)))
+        watch_no_more(hops)
+        guard = stack.enter_context(hops.instance.get(program(GUARD)))
         stack.enter_context(pair(machine, Place(cgroup, machine.near, "0")))
         yield Stage(
             {
@@ -44,35 +51,18 @@ def stage(lesson: Measure, pair: Pair, machine: Machine) -> Iterator[Stage]:
                 "empty": functools.partial(attached, reference.program(handle, "empty")),
                 "guarded": functools.partial(attached, guard),
             },
-            instance.traffic,
+            hops.instance.traffic,
         )
 
 
-@contextlib.contextmanager
-def learning(cgroup: Path) -> Iterator[Instance]:
-    """An instance that watches this cgroup in auto mode. Raises :class:`~sockhop.errors.SockhopError`."""
-    instance = None
-    try:
-        with places.lock(), signals.deferred():
-            instance = Instance.create(places.private(), Settings())
-            instance.attach(cgroup)
-        yield instance
-    finally:
-        if instance is not None:
-            instance.drain(10)
-            with places.lock(), signals.deferred():
-                instance.unpin()
-
-
-def watch_no_more(instance: Instance) -> None:
+def watch_no_more(hops: Shown) -> None:
     """Attach nothing to reads, once all that was learned hops. Raises Failed if anything does not."""
-    watch = Watch()
     for _ in range(LOOKS_TO_STOP):
-        watch.look(instance)
-    known = instance.classes()
-    if instance.is_watching() or not known or any(each.state != "hopping" for each in known):
+        hops.walk()
+    known = hops.classes()
+    if hops.instance.is_watching() or not known or any(each.state != "hopping" for each in known):
         raise Failed(f"what should have been learned was not: {known}")
-    instance.guard_no_more()
+    hops.instance.guard_no_more()
 
 
 @contextlib.contextmanager
