@@ -53,8 +53,11 @@ class Session(Protocol):
     def hopped(self) -> float | None:
         """The part of the messages that hopped, where it is counted."""
 
-    def settle(self) -> None:
-        """What comes of a lesson in time."""
+    def has_learned(self) -> bool:
+        """Whether it has made up its mind."""
+
+    def begin(self) -> None:
+        """The lessons are over: what is measured comes now."""
 
 
 class Arm(Protocol):
@@ -66,7 +69,7 @@ class Arm(Protocol):
 
     @property
     def learns(self) -> bool:
-        """Whether a first run has to teach it, which is not measured."""
+        """Whether runs that are not measured have to teach it."""
 
     def address(self, port: int, host: str = LOCAL) -> str:
         """Where servers listen, or are asked, as the C programs read it; ``host`` as in a URL."""
@@ -90,7 +93,11 @@ class PlainSession:
         """Nobody counts."""
         return None
 
-    def settle(self) -> None:
+    def has_learned(self) -> bool:
+        """It has nothing to learn."""
+        return True
+
+    def begin(self) -> None:
         """Nothing."""
 
 
@@ -121,35 +128,50 @@ class Plain:
         yield PlainSession(self.machine.child(self.name))
 
 
-@dataclass(frozen=True)
+@dataclass
 class HopSession:
     """An accelerator is up."""
 
     cgroup: Path
     hops: Accelerator
+    _before: tuple[int, int] = (0, 0)
+
+    def _sent(self) -> tuple[int, int]:
+        """Messages that hopped and that the stack carried, lessons included."""
+        status = self.hops.status()
+        return status.hop.messages, status.stack.messages
+
+    def _measured(self) -> tuple[int, int]:
+        """The same without the lessons."""
+        (hopped, stack), (hopped_before, stack_before) = self._sent(), self._before
+        return hopped - hopped_before, stack - stack_before
 
     def prove(self, sent: Sent) -> None:
         """By sockhop's counters and by TCP's own."""
         if not sent.most:
             return
-        status = self.hops.status()
-        hopped, stack = status.hop.messages, status.stack.messages
+        hopped, stack = self._measured()
         if hopped < sent.messages * sent.most or hopped < (hopped + stack) * sent.most:
-            reasons = {reason: count for reason, count in status.stack.reasons.items() if count}
+            reasons = {reason: count for reason, count in self.hops.status().stack.reasons.items() if count}
             raise Failed(f"{hopped} of {sent.messages:.0f} messages hopped; to the stack: {reasons}")
         if sent.tcp_share is not None and sent.tcp_share > 1 - sent.most:
             raise Failed(f"sockhop counted {hopped} hops, but TCP carried {sent.tcp_share:.1%}")
 
     def hopped(self) -> float | None:
-        """By sockhop's counters, a lesson included."""
-        status = self.hops.status()
-        total = status.hop.messages + status.stack.messages
-        return status.hop.messages / total if total else 0.0
+        """By sockhop's counters."""
+        hopped, stack = self._measured()
+        return hopped / (hopped + stack) if hopped + stack else 0.0
 
-    def settle(self) -> None:
-        """What an agent does: where nothing learns any more, reads are no longer watched."""
+    def has_learned(self) -> bool:
+        """Whether no class learns any more."""
+        classes = self.hops.classes()
+        return bool(classes) and all(each.state != "learning" for each in classes)
+
+    def begin(self) -> None:
+        """After what an agent does: where nothing learns any more, reads are no longer watched."""
         for _ in range(LOOKS_TO_STOP):
             self.hops.walk()
+        self._before = self._sent()
 
 
 class AnySession(HopSession):
@@ -215,7 +237,11 @@ class RedirectSession:
         """Nobody counts."""
         return None
 
-    def settle(self) -> None:
+    def has_learned(self) -> bool:
+        """It has nothing to learn."""
+        return True
+
+    def begin(self) -> None:
         """Nothing."""
 
 

@@ -57,7 +57,8 @@ struct end {
 	__u8 reads;        /* since the class has heard of it */
 	__u8 seen;         /* while it was observed: bits of enum seen_reads */
 	__u8 shared;       /* at the last of these that might block, somebody else held the socket too */
-	/* One-way burst: the peer's `sent` when we last looked, and our sends since it moved. */
+	/* Small writes in a row: the peer's `sent` when we last looked, and how many since it moved; without Nagle's
+	 * algorithm, since all had been read. */
 	__u32 peer_sent;
 	__u32 streak;
 	__u32 corked;        /* for the class, as `bursts` */

@@ -169,7 +169,7 @@ static inline uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-/* Bytes that TCP really sent for this socket. Redirected bytes are not in it, so it is the kernel's own
+/* Bytes that TCP really got to send for this socket. Redirected bytes are not in it, so it is the kernel's own
  * witness of which arm was measured. -1 for sockets that are not TCP's. */
 static inline long long tcp_bytes_sent(int fd, const struct address *address)
 {
@@ -180,5 +180,5 @@ static inline long long tcp_bytes_sent(int fd, const struct address *address)
 		return -1;
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length))
 		err(1, "TCP_INFO");
-	return info.tcpi_bytes_sent;
+	return info.tcpi_bytes_sent + info.tcpi_notsent_bytes;
 }
