@@ -1,7 +1,10 @@
 """Readers that block, in processes of their own: the test's has a handler for SIGALRM, and so would never hop."""
 
+import signal
 import subprocess
 import sys
+
+import pytest
 
 from sockhop.control.classes import Class
 from tests.conformance.waiting import asleep_in
@@ -153,3 +156,51 @@ def test_a_reader_that_is_killed_is_not_to_blame(scope: Scope) -> None:
         until(lambda: asleep_in("recvfrom", reader.pid), "the reader sleeps")
         reader.kill()
     assert [known.reasons for known in scope.hops.classes()] == [(), ()]
+
+
+HALF_CLOSING = """
+import os, select, socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+if not os.fork():
+    while True:
+        server, _ = listener.accept()
+        server.setblocking(False)
+        poll = select.poll()
+        poll.register(server, select.POLLIN)
+        while True:
+            poll.poll()
+            part = server.recv(1)
+            if not part:
+                break
+            server.send(part)
+        poll.unregister(server)
+        poll.poll(100)  # longer than an acknowledgement is put off
+        server.send(b"z")
+        server.close()
+
+def ask(half_closes):
+    client = socket.create_connection(listener.getsockname())
+    for _ in range(100):
+        client.send(b"x")
+        assert client.recv(1) == b"x"
+    if half_closes:
+        client.shutdown(socket.SHUT_WR)
+        assert client.recv(1) == b"z"
+    client.close()
+
+for half_closes in map(int, sys.argv[1]):
+    ask(half_closes)
+os.killpg(0, 15)
+"""
+
+
+@pytest.mark.parametrize("half_closes", ["11111", "00001"], ids=["always", "after-others-have-hopped"])
+def test_a_blocking_reader_that_half_closes(scope: Scope, half_closes: str) -> None:
+    """Its own FIN's acknowledgement would wake it in the map, for EAGAIN."""
+    command = [sys.executable, "-c", HALF_CLOSING, half_closes]
+    with scope.popen(command, start_new_session=True, stderr=subprocess.PIPE) as process:
+        _, errors = process.communicate(timeout=10)
+        assert process.returncode == -signal.SIGTERM, errors
+    known = {one.role: one.reasons for one in scope.hops.classes()}
+    assert known == {"client": ("interrupted",), "server": ()}
+    assert (scope.hops.status().hop.messages > 0) == ("0" in half_closes)

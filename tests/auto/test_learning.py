@@ -1,5 +1,6 @@
 """A class is watched first; then it hops, or not, by what its connections were worth."""
 
+import select
 import socket
 import struct
 import threading
@@ -118,6 +119,60 @@ def test_small_writes_that_fill_the_queue_are_left_to_the_stack(make_scope: Call
         assert service.scope.hops.status().stack.reasons["full"] > 0
 
 
+def test_small_writes_that_pile_up_are_left_to_the_stack(make_scope: Callable[..., Scope]) -> None:
+    """Also where each of them hops, before a reader that comes rarely: TCP joins them in its queue."""
+    service = hopping_service(make_scope, recheck_seconds=3600)
+    with service.connection() as connection:
+
+        def is_known() -> bool:
+            for _ in range(400):
+                connection.send(connection.client, 10)
+            receive(connection.server, 4_000)
+            return service.known("client").reasons == ("small_writes",)
+
+        until(is_known, "the stream is known")
+        reasons = service.scope.hops.status().stack.reasons
+        assert sum(reasons.values()) == reasons["class"]  # all had hopped
+    assert service.known("server").state == "hopping"
+
+
+def test_many_small_answers_are_no_pile(make_scope: Callable[..., Scope]) -> None:
+    """Of which each is read, or as many as a reader takes at once."""
+    service = hopping_service(make_scope, recheck_seconds=3600)
+    with service.connection() as connection:
+        for _ in range(1_000):
+            for _ in range(100):
+                connection.send(connection.client, 10)
+            receive(connection.server, 1_000)
+        assert service.known("client").writes > 16384, "not enough to be judged by"
+    assert service.known("client").state == "hopping"
+
+
+@pytest.mark.parametrize("size", [10, 1000])
+def test_a_corked_burst_of_small_writes_is_left_to_tcp(make_scope: Callable[..., Scope], size: int) -> None:
+    """Which joins them, as Nagle's algorithm does, with TCP_NODELAY or without."""
+    service = hopping_service(make_scope, recheck_seconds=3600)
+    with service.connection() as connection:
+        connection.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        for _ in range(100):
+            connection.send(connection.client, size)
+        connection.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+        receive(connection.server, 100 * size)
+        assert service.scope.hops.status().stack.reasons["nagle_burst"] > 80
+
+
+def test_a_busy_connection_counts_beside_short_ones(make_scope: Callable[..., Scope]) -> None:
+    """However long it stays open: its class hears of its messages while others close."""
+    service = hopping_service(make_scope, recheck_seconds=3600)
+    with service.connection() as busy:
+        for _ in range(100):
+            busy.talk(100)
+            with service.connection() as short:
+                short.talk(1)
+        assert service.scope.hops.status().hop.messages > 19_000
+    assert service.known("server").state == "hopping"
+
+
 def test_corked_streams_that_fill_the_queue_are_left_to_the_stack(make_scope: Callable[..., Scope]) -> None:
     """The rest of a segment stays behind, so the stack carries all that follows; the class hears of it soon."""
     service = hopping_service(make_scope, recheck_seconds=3600)
@@ -160,6 +215,18 @@ def test_linger_reset_of_an_observed_connection(scope: Scope) -> None:
             connection.talk(5)
             connection.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert service.known("server").connections == 3
+
+
+def test_an_observed_socket_keeps_its_options(scope: Scope) -> None:
+    """Also when it shuts down with bytes unread, which in the map takes a cure."""
+    service = Service(scope)
+    with service.connection() as connection:
+        connection.talk(5)
+        connection.send(connection.client, 1000)
+        select.select([connection.server], [], [])
+        before = connection.server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        connection.server.shutdown(socket.SHUT_RDWR)
+        assert connection.server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == before
 
 
 def half_closed(connection: Connection, messages: int, answers: int) -> None:

@@ -108,7 +108,7 @@ def _recorded(workload: Callable[[Scope, Path], None], layout: decisions.Layout)
     class Raw(ctypes.Structure):
         _fields_ = (("bytes", ctypes.c_ubyte * layout.size),)
 
-    found: list[decisions.Decision] = []
+    raws: list[Raw] = []  # read later: what comes while the ring is full is lost
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         cgroup = stack.enter_context(fresh_cgroup())
@@ -116,13 +116,14 @@ def _recorded(workload: Callable[[Scope, Path], None], layout: decisions.Layout)
         stack.callback(end_processes, cgroup)
         instance: Instance = hops._instance  # type: ignore[assignment]
         fd = stack.enter_context(instance.get("events"))
-        poll = stack.enter_context(maps.ring(fd, Raw, lambda raw: found.append(layout.unpack(bytes(raw.bytes)))))
+        poll = stack.enter_context(maps.ring(fd, Raw, raws.append))
         with ThreadPoolExecutor(1) as executor:
             running = executor.submit(workload, Scope(cgroup, hops), folder)
             while not running.done():
                 poll(10)
         running.result()
         poll(0)
+    found = [layout.unpack(bytes(raw.bytes)) for raw in raws]
     return [decision for decision in found if _is_steady(decision)]
 
 

@@ -10,7 +10,7 @@ DOES = {
     Reason.OOB: "uses urgent data (MSG_OOB or SO_OOBINLINE), which a hop would make ordinary bytes",
     Reason.ZEROCOPY: "sends with MSG_ZEROCOPY, whose completions hops do not give",
     Reason.ERRQUEUE: "reads the error queue (MSG_ERRQUEUE), which hops do not fill",
-    Reason.INTERRUPTED: "was interrupted in a blocking read, which would fail with EAGAIN if it could hop",
+    Reason.INTERRUPTED: "is woken in blocking reads by signals, a reset or its own FIN: EAGAIN, if it could hop",
     Reason.SIGNALS: "reads blocking and handles signals, which would make such a read fail with EAGAIN",
     Reason.THREADS: "reads blocking and has several threads, which could make such a read fail with EAGAIN",
     Reason.SPLICE: "calls splice() on its sockets, which would wait for ever",

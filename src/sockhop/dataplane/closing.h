@@ -100,52 +100,55 @@ INLINE void look_after_peer(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, stru
 	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof(milliseconds));
 }
 
-/* Whether the peer may have decided to hop and not yet have reached our queue: between the two it holds
- * no lock, and finding us gone it would give its application EPIPE (tcp_bpf_sendmsg_redir). */
+/* Whether a hop of the peer may be under way: it is inside send, or inside recv, where it may have been for long. */
 INLINE bool may_be_coming(struct end *end)
 {
-	struct end other = {};
+	return may_hop_to(end) && (__u32)bpf_jiffies64() - tick_of_peer(end) < QUIET_JIFFIES;
+}
 
-	if (!peer_of(end))
-		return false;
-	if (bpf_probe_read_kernel(&other, sizeof(other), end_of_peer(end)))
-		return true;
-	return other.sent && (__u32)bpf_jiffies64() - other.jiffies < QUIET_JIFFIES;
+/* Whether its reads may block, or those of its class have: a poll() before them does not show. */
+INLINE bool may_wait_in_recv(struct end *end)
+{
+	struct class_key key = end->class;
+	struct class_info *class = find_class(&key);
+
+	return end->seen & SEEN_BLOCKING || (class && class->blocking);
 }
 
 /* Who sends its end and then waits for the answer in a blocking recv() is woken by the FIN's
  * acknowledgment (sk_state_change), and tcp_bpf_recvmsg_parser() gives EAGAIN for a wake-up without
- * bytes. So such a socket leaves, if nothing is unread, nobody can be on the way into recv() and
- * the peer has been quiet. */
+ * bytes. So a class that does this is kept on the stack. And a socket that is in leaves, if nothing is
+ * unread, nobody can be on the way into recv() and nothing comes from the peer. */
 INLINE void half_closed(struct tcp_sock *tcp, struct end *end)
 {
 	struct seq_pair key = mirrored(end->pair);
 	struct file *file;
 
-	if (sock_of(tcp)->sk_shutdown != SEND_SHUTDOWN || has_unread(tcp))
+	if (sock_of(tcp)->sk_shutdown != SEND_SHUTDOWN)
 		return;
 	file = sock_of(tcp)->sk_socket->file;
-	if (is_blocking(file) && is_alone(file) && !may_be_coming(end))
+	if (!is_blocking(file))
+		return;
+	if (may_wait_in_recv(end))
+		blame_all(&end->class, HAZARD(INTERRUPTED));
+	if (end->tracked && !has_unread(tcp) && is_alone(file) && !may_be_coming(end))
 		bpf_map_delete_elem(&sockets, &key);
 }
 
 INLINE void state_changed(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end *end)
 {
-	switch (ctx->args[1]) {
-	case TCP_FIN_WAIT1:
-		half_closed(tcp, end);
-		closing(ctx, tcp);
-		break;
-	case TCP_LAST_ACK:
-		closing(ctx, tcp);
-		break;
-	case TCP_CLOSE_WAIT:
-		look_after_peer(ctx, tcp, end);
-		break;
-	case TCP_CLOSE:
+	__u32 state = ctx->args[1];
+
+	if (state == TCP_CLOSE)
 		closed(ctx, tcp, end);
-		break;
-	}
+	if (state == TCP_FIN_WAIT1)
+		half_closed(tcp, end);
+	if (!end->tracked)
+		return; /* plain TCP's */
+	if (state == TCP_FIN_WAIT1 || state == TCP_LAST_ACK)
+		closing(ctx, tcp);
+	if (state == TCP_CLOSE_WAIT)
+		look_after_peer(ctx, tcp, end);
 }
 
 #endif

@@ -43,7 +43,7 @@ INLINE bool has_arrived(struct tcp_sock *me, struct tcp_sock *peer)
 	if (peer->rcv_nxt != sent)
 		return false;
 	psock = psock_of(peer);
-	return psock && one_queue(peer, psock);
+	return psock && sock_of(peer)->sk_socket && one_queue(peer, psock);
 }
 
 /* Looks at the clock only when it has ticked since the last time: jiffies cost one load. */
@@ -170,21 +170,32 @@ INLINE bool has_slots(struct end *end, struct tcp_sock *me, __u32 unread)
 	return true;
 }
 
+INLINE bool is_corked(struct tcp_sock *me)
+{
+	return bitfield(me, nonagle) & TCP_NAGLE_CORK;
+}
+
+/* Whether TCP joins small writes before they leave: by Nagle's algorithm, or corked. */
+INLINE bool joins(struct tcp_sock *me)
+{
+	return !bitfield(me, nonagle) || is_corked(me);
+}
+
 /* What TCP joins in the send buffer behind a slow reader, and is faster: of writes of 4 KB a hop each makes 0.6 of its
  * speed on one CPU, of 8 KB as much, of 16 KB 1.6. With Nagle's algorithm it joins larger ones, and wakes its reader
  * less often. */
 INLINE bool is_small_write(struct tcp_sock *me, __u32 size)
 {
-	return size < (bitfield(me, nonagle) ? config.burst_bytes / 2 : config.burst_bytes);
+	return size < (joins(me) ? config.burst_bytes : config.burst_bytes / 2);
 }
 
-/* Many small writes in a row with no answer, on a socket with Nagle's algorithm: TCP makes large
- * segments of them, and is faster. */
+/* Many small writes in a row with no answer, on a socket that joins them: TCP makes large segments of them, and is
+ * faster. */
 INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
 {
 	__u32 peer_sent;
 
-	if (size >= config.burst_bytes || bitfield(me, nonagle))
+	if (size >= config.burst_bytes || !joins(me))
 		return false;
 	peer_sent = word_at(&end_of_peer(end)->sent);
 	if (peer_sent != end->peer_sent) {
@@ -197,14 +208,14 @@ INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
 	return true;
 }
 
-/* Many small writes in a row before a reader that comes rarely, on a socket without Nagle's algorithm: there TCP joins
+/* Many small writes in a row before a reader that comes rarely, on a socket that does not join them: there TCP joins
  * them in the reader's queue, and is twice as fast. So it is where both ends have one CPU: half of the writes find a
  * quarter of the bound unread, or more. Of a reader on a CPU of its own one in twenty does, and hops are faster. */
 INLINE bool is_pile(struct end *end, struct tcp_sock *me, __u32 unread, __u32 size)
 {
 	__u32 many = config.queue_messages / 4;
 
-	if (!bitfield(me, nonagle))
+	if (joins(me))
 		return false;
 	if (!unread || !is_small_write(me, size)) {
 		end->streak = 0;
@@ -226,7 +237,7 @@ INLINE bool is_memory_short(struct tcp_sock *peer, __u32 size)
  * algorithm holds leaves when the reader has read, which is what the sender waits for. */
 INLINE bool leaves_by_itself(struct tcp_sock *me)
 {
-	return !(bitfield(me, nonagle) & TCP_NAGLE_CORK) && sends_at_once(current_call());
+	return !is_corked(me) && sends_at_once(current_call());
 }
 
 /* Whether a message takes the stack for what is unread before it. */

@@ -13,21 +13,6 @@
 #define QUIET_US 1000000ll
 #define QUIET_TICKS 250
 
-INLINE bool is_used(struct sk_psock *psock)
-{
-	return psock->refcnt.refs.counter != 1; /* the map's own */
-}
-
-/* Whether the peer may be inside send, with a hop to us decided before the pause: between that and our
- * queue it holds no lock, and finding us gone it would say EPIPE (tcp_bpf_sendmsg_redir). */
-INLINE bool may_hop_to(struct end *end)
-{
-	struct tcp_sock *peer = peer_of(end);
-	struct sk_psock *psock = peer ? psock_of(peer) : NULL;
-
-	return psock && is_used(psock);
-}
-
 INLINE bool has_just_hopped(__u32 jiffies)
 {
 	return (__u32)bpf_jiffies64() - jiffies < QUIET_TICKS;
@@ -38,7 +23,7 @@ INLINE bool is_quiet(struct tcp_sock *tcp, struct end *end)
 {
 	if ((__s64)(bpf_ktime_get_ns() / 1000 - tcp->tcp_mstamp) < QUIET_US || has_just_hopped(end->jiffies))
 		return false;
-	return !peer_of(end) || !has_just_hopped(word_at(&end_of_peer(end)->jiffies));
+	return !peer_of(end) || !has_just_hopped(tick_of_peer(end));
 }
 
 INLINE __u32 reasons_of(struct class_key *key)

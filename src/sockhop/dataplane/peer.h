@@ -41,4 +41,28 @@ INLINE struct tcp_sock *peer_of(struct end *end)
 	return end->peer.cookie && cookie_of(peer) == end->peer.cookie ? peer : NULL;
 }
 
+/* The tick of its last hop, or a later one. */
+INLINE __u32 tick_of_peer(struct end *end)
+{
+	__u32 jiffies = 0;
+
+	bpf_probe_read_kernel(&jiffies, sizeof(jiffies), &end_of_peer(end)->jiffies);
+	return jiffies;
+}
+
+INLINE bool is_used(struct sk_psock *psock)
+{
+	return psock->refcnt.refs.counter != 1; /* the map's own */
+}
+
+/* Whether the other end may be inside send, with a hop to us decided already: between that and our queue it holds
+ * no lock, and finding us gone it would say EPIPE (tcp_bpf_sendmsg_redir). Or it is inside recv. */
+INLINE bool may_hop_to(struct end *end)
+{
+	struct tcp_sock *peer = peer_of(end);
+	struct sk_psock *psock = peer ? psock_of(peer) : NULL;
+
+	return psock && is_used(psock);
+}
+
 #endif

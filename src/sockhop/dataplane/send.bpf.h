@@ -11,8 +11,10 @@
 
 #define MOST_URGENT_BYTES 4
 
-/* The class hears of an end now and then, and when it has lost so often. */
+/* The class hears of an end now and then, and when it has lost so often, or hopped: its connections that close are
+ * weighed against the messages of all. */
 #define TOLD_LOSSES 1024
+#define TOLD_MESSAGES 1024
 
 /* A stream whose reader has fallen behind is held back, so that it hops again as soon as that has been read, and
  * does not fill a send buffer that only the stack could carry on. One of small writes is what the send buffer is good
@@ -27,24 +29,26 @@ INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock
 	end->wait = end->is_behind && !is_small;
 	if (end->wait)
 		end->hold_ns = bpf_ktime_get_coarse_ns();
-	/* Of sockets with Nagle's algorithm is_nagle_burst() counts them. */
-	if (is_small && bitfield(me, nonagle) && (outcome == OUTCOME_FULL || outcome == OUTCOME_UNREAD))
+	/* Of sockets that join them is_nagle_burst() counts them. */
+	if (is_small && !joins(me) && (outcome == OUTCOME_FULL || outcome == OUTCOME_UNREAD))
 		end->bursts++;
 	/* In the map a file is copied (sk_msg_memcopy_from_iter), which TCP does not: of 10 MB by nginx the stack carries
 	 * most there, at 0.6 to 0.9 of TCP's speed. What fits the queue is faster as hops all the same. */
-	if (!is_small && is_crowded(outcome) && !leaves_by_itself(me))
+	if (!is_small && is_crowded(outcome) && (is_corked(me) || waits_for_more(current_call())))
 		end->corked++;
 	if (outcome != OUTCOME_RECHECK)
 		end->on_stack = !is_crowded(outcome) || (is_small && !end->is_held);
 }
 
-/* Options of the reader that were set after it went in. Looked at once a tick. */
-static __attribute__((noinline)) int watch_reader(struct end *end, struct tcp_sock *peer)
+/* Once a tick: options of the reader that were set after it went in, and what the class has not heard of. */
+static __attribute__((noinline)) int look_each_tick(struct end *end, struct tcp_sock *peer)
 {
 	struct class_key class;
 
 	if (!end || !end->peer.cookie || cookie_of(peer) != end->peer.cookie)
 		return 0;
+	if ((__u32)end->sent - end->told_sent >= TOLD_MESSAGES)
+		tell_sent(end);
 	hazards_of_socket(peer, &end->peer_found);
 	if (end->peer_found && class_of_peer(end, &class))
 		blame_found(&end->peer_found, &class);
@@ -81,7 +85,7 @@ static __attribute__((noinline)) int passed(struct end *end, struct tcp_sock *me
 	if (!end || outcome >= OUTCOMES)
 		return 0;
 	if (outcome == OUTCOME_RCVLOWAT && !config.eager)
-		watch_reader(end, peer);
+		look_each_tick(end, peer);
 	take_the_stack(end, me, peer, outcome, size);
 	account(me, end, outcome, size);
 	/* It may have to wait for its send buffer, and then its reads: see is_after_bulk(). */
@@ -119,7 +123,7 @@ int sockhop_send(struct sk_msg_md *msg)
 	me = read_only(struct tcp_sock, kern->sk);
 	peer = read_only(struct tcp_sock, end->peer.sock);
 	if (!config.eager && !end->kept && end->jiffies != (__u32)bpf_jiffies64())
-		watch_reader(end, peer);
+		look_each_tick(end, peer);
 	if (!config.eager && is_urgent(size))
 		blame_all(&end->class, HAZARD(OOB));
 	outcome = decide(end, me, peer, size);

@@ -127,7 +127,7 @@ INLINE __u32 flags_of_send(struct syscall call)
 	return call.number == CALL(SENDMSG) ? third_argument(call) : 0;
 }
 
-/* Whether none of its bytes wait for those of another call. sendfile() and splice() set MSG_MORE by themselves. */
+/* Whether it is known that none of its bytes wait for those of another call. */
 INLINE bool sends_at_once(struct syscall call)
 {
 	if (call.number == CALL(SENDTO) || call.number == CALL(SENDMSG) || call.number == CALL(SENDMMSG))
@@ -174,6 +174,12 @@ INLINE bool is_of_ring(struct syscall call, struct task_struct *task)
 INLINE bool is_splice(__u64 number)
 {
 	return number == CALL(SPLICE) || number == CALL(SENDFILE);
+}
+
+/* Whether it is known that they do. sendfile() and splice() set MSG_MORE by themselves. */
+INLINE bool waits_for_more(struct syscall call)
+{
+	return flags_of_send(call) & MSG_MORE || is_splice(call.number);
 }
 
 #endif
