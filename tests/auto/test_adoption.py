@@ -1,5 +1,6 @@
 """Connections that exist already start to hop, without a reconnect and without a lost byte."""
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -102,3 +103,25 @@ def test_over_and_over_in_mid_stream(plain: Scope) -> None:
                 assert receive(connection.server, 2500) == message[:2500]
                 assert receive(connection.server, 2500) == message[2500:]
                 connection.talk(5)
+
+
+def test_an_applications_window_clamp_stays(plain: Scope) -> None:
+    """In the map and after it. TCP's own, which its small buffer gives it, is opened."""
+    service = Service(plain)
+    with service.connection() as connection:
+        connection.talk(1)
+        client, server = connection.client, connection.server
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, 20_000)
+        before = clamp(server)
+        with sockhop.Accelerator(plain.cgroup, mode="eager") as hops:
+            assert hops.walk() == 2
+            connection.talk(10)
+            assert hops.status().hop.messages > 10
+            assert clamp(client) == 20_000
+            assert clamp(server) > before
+        assert clamp(client) == 20_000
+        assert clamp(server) > before
+
+
+def clamp(end: socket.socket) -> int:
+    return end.getsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP)

@@ -71,10 +71,7 @@ INLINE bool is_idle(struct tcp_sock *tcp, struct sk_psock *psock, struct end *en
 /* The socket as TCP alone would have it, but for SO_RCVBUF, which no autotuning changes any more. */
 INLINE void give_back(struct tcp_sock *tcp, struct end *end)
 {
-	int window = sock_of(tcp)->sk_rcvbuf;
-
-	/* Nothing tells a smaller one of the application's from TCP's own, which no autotuning would open any more. */
-	bpf_setsockopt(tcp, IPPROTO_TCP, TCP_WINDOW_CLAMP, &window, sizeof(window));
+	clamp_window(tcp, tcp, sock_of(tcp)->sk_rcvbuf);
 	let_go(tcp, tcp, end);
 	if (end->tracked)
 		__sync_fetch_and_add(&gauge.tracked, -1);

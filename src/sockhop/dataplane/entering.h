@@ -127,19 +127,36 @@ INLINE __u32 small_window(struct tcp_sock *tcp)
 	return 2 * (without < with ? without : with) - 1;
 }
 
+/* Whether an application has set the clamp. TCP's own is large, or all that the buffer has room for, or a segment less
+ * (tcp_init_buffer_space, tcp_win_from_space). Before 6.6 half of a buffer is for what segments take besides. */
+INLINE bool is_clamped_by_application(struct tcp_sock *tcp)
+{
+	__u64 ratio = field_exists(tcp->scaling_ratio) ? tcp->scaling_ratio : 128;
+	__u32 most = sock_of(tcp)->sk_rcvbuf * ratio >> 8;
+
+	return tcp->window_clamp < small_window(tcp) && tcp->window_clamp != most &&
+	       tcp->window_clamp + tcp->advmss != most;
+}
+
+INLINE void set_clamp(void *ctx, __u32 clamp)
+{
+	bpf_setsockopt(ctx, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp));
+}
+
 INLINE void clamp_window(void *ctx, struct tcp_sock *tcp, __u32 clamp)
 {
-	/* A smaller one is the application's own. */
+	/* is_in() has left no smaller one but an application's. */
 	if (tcp->window_clamp >= small_window(tcp) && tcp->window_clamp != clamp)
-		bpf_setsockopt(ctx, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamp, sizeof(clamp));
+		set_clamp(ctx, clamp);
 }
 
 /* `ctx` and `tcp` are what bpf_setsockopt() takes, and what we can read: in sock_ops not the same. */
 INLINE void is_in(void *ctx, struct tcp_sock *tcp, struct end *end)
 {
+	if (!is_clamped_by_application(tcp))
+		set_clamp(ctx, small_window(tcp));
 	end->tracked = 1;
 	make_room(ctx, tcp, end);
-	clamp_window(ctx, tcp, small_window(tcp));
 	__sync_fetch_and_add(&gauge.tracked, 1);
 }
 

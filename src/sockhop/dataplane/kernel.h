@@ -281,6 +281,7 @@ struct tcp_sock {
 	__u16 advmss;
 	__u32 notsent_lowat;
 	__u32 window_clamp;
+	__u8 scaling_ratio;
 	__u8 nonagle : 4;
 	__u8 repair : 1;
 	__u8 recvmsg_inq : 1;
