@@ -153,10 +153,12 @@ INLINE void clamp_window(void *ctx, struct tcp_sock *tcp, __u32 clamp)
 /* `ctx` and `tcp` are what bpf_setsockopt() takes, and what we can read: in sock_ops not the same. */
 INLINE void is_in(void *ctx, struct tcp_sock *tcp, struct end *end)
 {
-	if (!is_clamped_by_application(tcp))
-		set_clamp(ctx, small_window(tcp));
+	/* Of late a new buffer sets a new clamp (tcp_set_rcvbuf). */
+	__u32 clamp = is_clamped_by_application(tcp) ? tcp->window_clamp : small_window(tcp);
+
 	end->tracked = 1;
 	make_room(ctx, tcp, end);
+	set_clamp(ctx, clamp);
 	__sync_fetch_and_add(&gauge.tracked, 1);
 }
 
