@@ -252,6 +252,17 @@ def test_a_service_that_drains_is_left_alone(sandbox: Sandbox, start: Start) -> 
         agent.until("service_found")
 
 
+def test_walks_that_take_longer_than_the_interval(sandbox: Sandbox, start: Start) -> None:
+    """As over very many network namespaces: it looks at firewalls and signals in between."""
+    sandbox.ok("up", "--all", "--mode", "auto")
+    with sandbox.namespaces(20), namespace() as name:
+        agent = start("--interval", "0.01", namespace=name)
+        agent.until_recheck("service")
+        command(inside(name, ["nft", "add table inet t"]))
+        agent.until_recheck("nftables", path(name))
+        assert agent.end() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("is_up", [False, True], ids=["down", "up"])
 def test_it_stops_when_told(sandbox: Sandbox, start: Start, number: signal.Signals, is_up: bool) -> None:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -100,6 +100,20 @@ class Sandbox:
     def after(self, script: str, *argv: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
         """Run a command in a further mount namespace, in which a shell script has changed something first."""
         return self.run("unshare", "--mount", "sh", "-ec", f'{script}\nexec "$@"', "sh", *argv, **options)
+
+    @contextmanager
+    def namespaces(self, count: int) -> Iterator[None]:
+        """Have so many network namespaces more, a process in each."""
+        with ExitStack() as stack:
+            held = []
+            for _ in range(count):
+                held.append(self.popen("unshare", "--net", "sh", "-c", "echo in; exec cat", stdin=subprocess.PIPE))
+                stack.enter_context(held[-1])
+                stack.callback(held[-1].kill)
+            for holder in held:
+                assert holder.stdout is not None
+                assert holder.stdout.readline() == "in\n"
+            yield
 
     # -- scopes and connections --------------------------------------------------------------------------------
 

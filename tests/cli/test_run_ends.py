@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,26 @@ def test_its_keeper_killed_alone(sandbox: Sandbox) -> None:
         run.send_signal(signal.SIGTERM)
         assert run.wait(timeout=10) == 7
     sandbox.until_clean()
+
+
+def cpu_seconds(pid: int) -> float:
+    """How long a process has been on a CPU (proc_pid_stat(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_it_rests_between_walks_over_very_many_namespaces(sandbox: Sandbox) -> None:
+    with sandbox.namespaces(40), sandbox.popen(SOCKHOP, "run", *PROGRAM, "signals") as run:
+        assert run.stdout is not None
+        run.stdout.readline()
+        walked = time.monotonic()
+        sandbox.instance(instance(sandbox)).walk()
+        a_walk = time.monotonic() - walked
+        begun, before = time.monotonic(), cpu_seconds(run.pid)
+        until(lambda: cpu_seconds(run.pid) - before > 2 * a_walk, "a few walks", 60)
+        assert cpu_seconds(run.pid) - before < (time.monotonic() - begun) / 4
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(timeout=10) == 7
 
 
 @pytest.mark.parametrize("first", ["up", "run"])

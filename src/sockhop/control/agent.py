@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from sockhop.control import walking
 from sockhop.control.classes import Class
 from sockhop.control.watching import Watch, Watched
 from sockhop.errors import Locked, NotUp, SockhopError
@@ -89,7 +90,7 @@ class Agent:
     """Follows the service through ``up``, ``down`` and newer versions; see the module.
 
     :param service: the module of that name.
-    :param interval: seconds from one :meth:`Instance.walk` to the next.
+    :param interval: seconds from one :meth:`Instance.walk` to the next, at least.
     :param wake: a descriptor; when it is readable, :meth:`run` returns.
     """
 
@@ -136,8 +137,11 @@ class Agent:
         return bool(select.select([self._wake], [], [], seconds)[0])
 
     def _do_what_is_due(self) -> None:
-        while self._tasks[task := min(self._tasks, key=self._tasks.__getitem__)] <= time.monotonic():
-            task()
+        # Each once: signals and firewalls are looked at in between, however long a task takes.
+        now = time.monotonic()
+        for task in list(self._tasks):
+            if self._tasks[task] <= now:
+                task()
 
     # -- what is done from time to time ------------------------------------------------------------------------
 
@@ -178,9 +182,11 @@ class Agent:
         say("service_gone")
 
     def _walk(self) -> None:
-        self._tasks[self._walk] = time.monotonic() + self._interval
+        begun = time.monotonic()
         self._act("watch", self._watch.look)
         self._act("walk", walk)
+        if self._serving is not None:
+            self._tasks[self._walk] = time.monotonic() + walking.pause_since(begun, self._interval)
 
     def _expire(self) -> None:
         self._tasks[self._expire] = time.monotonic() + EXPIRE_SECONDS

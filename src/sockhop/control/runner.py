@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockhop.control import places
+from sockhop.control import places, walking
 from sockhop.control.instance import Instance
 from sockhop.control.keeper import Keeper
 from sockhop.control.probes import suitability
@@ -128,16 +128,18 @@ def _attend(command: "subprocess.Popen[bytes]", instance: Instance) -> int:
     # From before there was a command: a terminal's Ctrl-C too has not reached it.
     while info := signal.sigtimedwait(FORWARDED, 0):
         _pass_on(command, info.si_signo)
-    watch = Watch()
+    watch, pause = Watch(), WALK_SECONDS
     while True:
         code = command.poll()
         if code is not None:
             return code if code >= 0 else 128 - code
-        info = signal.sigtimedwait(FORWARDED | {signal.SIGCHLD}, WALK_SECONDS)
+        info = signal.sigtimedwait(FORWARDED | {signal.SIGCHLD}, pause)
         if info is None:
+            begun = time.monotonic()
             for work in (lambda: watch.look(instance), instance.walk):
                 with suppress(OSError):  # whatever is not learned, or not taken in, stays on the stack
                     work()
+            pause = walking.pause_since(begun, WALK_SECONDS)
             continue
         number = signal.Signals(info.si_signo)
         if number is signal.SIGCHLD or (number in FROM_TERMINAL and info.si_code == SI_KERNEL):

@@ -7,6 +7,8 @@ from sockhop.control.pins import Pins
 from sockhop.kernel import maps, namespaces
 from sockhop.kernel.abi import Gauge
 
+REST = 10  # times as long as a walk takes, so that it costs a CPU a tenth at most, however many namespaces
+
 
 def everywhere(pins: Pins, iterator: str) -> list[bytes]:
     """Run an iterator over the sockets of every network namespace; return what it wrote in each."""
@@ -35,6 +37,11 @@ def adopt(pins: Pins) -> int:
         with pins.get(name) as fd:
             maps.empty(fd)
     return int(gauge(pins).adopted - before)
+
+
+def pause_since(begun: float, interval: float) -> float:
+    """Return how long to wait, after a walk that began then, for the next of one each ``interval`` seconds."""
+    return max(interval, REST * (time.monotonic() - begun))
 
 
 def gauge(pins: Pins) -> Gauge:
