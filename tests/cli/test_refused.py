@@ -188,6 +188,20 @@ def test_somebody_else_holds_the_lock(sandbox: Sandbox, monkeypatch: pytest.Monk
     assert not sandbox.bpffs.exists()
 
 
+def test_a_block_of_the_library_ends_while_somebody_holds_it(sandbox: Sandbox) -> None:
+    """What it could not remove is removed by whoever comes next."""
+    script = "import sys, sockhop\nwith sockhop.Accelerator(sys.argv[1], mode='eager'):\n    print(), input()"
+    place = sandbox.inside(sandbox.cgroup())
+    with sandbox.popen(sys.executable, "-uc", script, place, stdin=subprocess.PIPE) as user:
+        assert user.stdout is not None
+        assert user.stdout.readline() == "\n"
+        with sandbox.locked():
+            _, err = user.communicate("\n", timeout=30)
+    assert (user.returncode, err) == (0, "")
+    sandbox.ok("run", "true")
+    assert sandbox.leftovers() == set()
+
+
 def test_who_waits_for_the_lock_gets_it(sandbox: Sandbox) -> None:
     with sandbox.locked():
         waiting = [sandbox.popen(SOCKHOP, "up", "--all") for _ in range(3)]

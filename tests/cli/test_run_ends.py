@@ -104,6 +104,16 @@ def test_cgroups_that_the_command_made_go_too(sandbox: Sandbox) -> None:
     assert sandbox.leftovers() == set()
 
 
+def test_somebody_holds_the_lock_when_its_command_ends(sandbox: Sandbox) -> None:
+    with sandbox.popen(SOCKHOP, "run", "sh", "-c", "echo; cat; exit 7", stdin=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == "\n"
+        with sandbox.locked():
+            _, err = run.communicate(timeout=30)
+    assert (run.returncode, err) == (7, "sockhop: 0 of 0 messages and 0 B hopped\n")
+    sandbox.until_clean()
+
+
 def test_killed_its_command_goes_on_hopping(sandbox: Sandbox) -> None:
     with sandbox.popen(SOCKHOP, "run", *PROGRAM, "serve") as run:
         assert run.stdout is not None

@@ -79,16 +79,18 @@ def run(
             command = _spawn(argv, cgroup, before)
             code = _attend(command, instance)
             status = instance.status()
-            return Result(code, status, _finish(directory, cgroup, DRAIN_SECONDS))
+            draining = instance.drain(DRAIN_SECONDS)  # without the lock: nobody has to wait for it
         finally:
-            left = True
+            left = None
             try:
-                left = _finish(directory, cgroup, 0) > 0
+                with suppress(Locked):  # the keeper waits longer for it than a command's exit code can
+                    left = _finish(directory, cgroup)
             finally:
-                if left:
-                    keeper.take_over()
-                else:
+                if left == 0:
                     keeper.dismiss()
+                else:
+                    keeper.take_over()
+        return Result(code, status, draining if left is None else left)
     finally:
         signal.signal(signal.SIGINT, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -152,13 +154,13 @@ def _pass_on(command: "subprocess.Popen[bytes]", number: int) -> None:
         os.kill(command.pid, number)
 
 
-def _finish(directory: Path, cgroup: Path, seconds: float) -> int:
+def _finish(directory: Path, cgroup: Path) -> int:
     """Take everything down as far as it goes; return how many sockets are left. May be called again."""
     left = 0
     with places.lock(), signals.deferred():
         instance = Instance.open(directory)
         if instance is not None:
-            left = instance.drain(seconds)
+            left = instance.drain(0)
             if not left:
                 instance.unpin()
         deadline = time.monotonic() + MOVE_SECONDS
@@ -177,7 +179,7 @@ def _tidy_when_empty(directory: Path, cgroup: Path) -> None:
     pause = 0.01
     while True:
         with suppress(Locked):
-            if not _finish(directory, cgroup, 0):
+            if not _finish(directory, cgroup):
                 return
         time.sleep(pause)
         pause = min(pause * 2, WALK_SECONDS)  # some may leave only in a quiet second
