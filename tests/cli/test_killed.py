@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,49 @@ def test_up(sandbox: Sandbox, stepper: Stepper, number: signal.Signals) -> None:
         check_hops(sandbox)
         stepper.ok("down")
         assert sandbox.leftovers() == set(), step
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Callable[..., list[str]]:
+    """Return a function that writes a file with a rule against each of these ports; it gives the verb."""
+
+    def up(*ports: str) -> list[str]:
+        file = tmp_path / f"{len(ports)}.toml"
+        file.write_text("".join(f'[[rule]]\naction = "never"\nport = "{each}"\n' for each in ports))
+        return ["up", "--all", "--config", str(file)]
+
+    return up
+
+
+def test_what_rules_are_against_before_and_after_never_hops(
+    sandbox: Sandbox, stepper: Stepper, rules: Callable[..., list[str]]
+) -> None:
+    """Here every connection."""
+    before, after = rules("1-65535"), rules("1-30000", "30001-40000", "40001-65535")
+    stepper.ok(*before)
+    for step in range(1, stepper.ok(*after, step=0) + 1):
+        stepper.ok(*before)
+        assert stepper.run(*after, step=step, signal=signal.SIGKILL)["code"] == -signal.SIGKILL
+        with sandbox.connection() as pair:
+            pair.talk()
+        assert sandbox.status().hop.messages == 0, step
+
+
+def test_connections_hear_of_rules_whoever_was_killed(
+    sandbox: Sandbox, stepper: Stepper, rules: Callable[..., list[str]]
+) -> None:
+    before, after = rules(), rules("1-30000", "30001-65535")
+    stepper.ok(*before)
+    for step in range(1, stepper.ok(*after, step=0) + 1):
+        stepper.ok(*before)
+        with sandbox.connection() as pair:
+            pair.talk()
+            stepper.run(*after, step=step, signal=signal.SIGKILL)
+            stepper.ok(*after)
+            hopped = sandbox.status().hop.messages
+            assert hopped == 2 * step
+            pair.talk()
+            assert sandbox.status().hop.messages == hopped, step
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -6,8 +6,8 @@ import re
 import click
 
 from sockhop.control.flows import Filter
+from sockhop.kernel.abi import MAX_PORT
 
-MAX_PORT = 65535
 MAX_PID = 1 << 22  # PID_MAX_LIMIT of include/linux/threads.h
 _MOST_DIGITS = 10  # more are no number of anything, and int() takes its time
 HELP = "PORT, IP:PORT, [IPv6]:PORT, pid:PID or PID/FD; a bare number above 65535 is a PID"

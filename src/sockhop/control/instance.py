@@ -28,10 +28,11 @@ from sockhop.control.pins import Pins
 from sockhop.control.settings import Settings
 from sockhop.errors import NotOurs
 from sockhop.kernel import maps
-from sockhop.kernel.abi import MAGIC, Config, Event, Gauge, Rule, Traffic
+from sockhop.kernel.abi import ANY_ROLE, MAGIC, MAX_PORT, Action, Config, Event, Gauge, Rule, Traffic
 from sockhop.version import __version__
 
 MAKING, GOING = "-making", "-going"
+_AGAINST_ALL = Rule(action=Action.NEVER, last_port=MAX_PORT, roles=ANY_ROLE)
 
 
 @dataclass(frozen=True)
@@ -184,17 +185,24 @@ class Instance(Pins):
             return [maps.read(fd, ctypes.c_uint32(index), Rule) for index in range(self.config().rules)]
 
     def set_rules(self, rules: list[Rule]) -> None:
-        """Put these rules in force, the first that matches first; every end looks again at its next message."""
+        """Put these rules in force, the first that matches first; every end looks again at its next message.
 
-        def change(config: Config) -> None:
-            config.rules = len(rules)
-            config.generation = (config.generation + 1) & 0xFFFFFFFF
+        Those that are in force already stay, but who put them there may have been killed before it told the ends.
+        """
+        if list(map(bytes, rules)) != list(map(bytes, self.rules())):
+            self._replace_rules(rules)
+        self.configure(lambda config: setattr(config, "generation", (config.generation + 1) & 0xFFFFFFFF))
 
-        self.configure(lambda config: setattr(config, "rules", 0))  # while they are half written
+    def _replace_rules(self, rules: list[Rule]) -> None:
+        """Write rules behind one against all, which goes last: killed half-way, nothing hops that should not."""
         with self.get("rules") as fd:
-            for index, rule in enumerate(rules):
+            maps.put(fd, maps.ZERO, _AGAINST_ALL)
+            self.configure(lambda config: setattr(config, "rules", 1))
+            for index, rule in enumerate(rules[1:], 1):
                 maps.put(fd, ctypes.c_uint32(index), rule)
-        self.configure(change)
+            self.configure(lambda config: setattr(config, "rules", len(rules)))
+            if rules:
+                maps.put(fd, maps.ZERO, rules[0])
 
     # -- watching ----------------------------------------------------------------------------------------------
 

@@ -8,9 +8,8 @@ from typing import TypeVar
 
 from sockhop.control import toml_lines
 from sockhop.control.document import Document, shown
-from sockhop.kernel.abi import Action, Role
+from sockhop.kernel.abi import MAX_PORT, Action, Role
 
-MAX_PORT = 65535
 # Of these units systemd makes cgroups.
 _UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]+\.(service|scope|slice|socket|mount|swap)")
 _MAPPED = IPv6Network("::ffff:0:0/96")

@@ -8,12 +8,10 @@ from pathlib import Path
 from sockhop.control import toml_lines
 from sockhop.control.config import Config
 from sockhop.control.document import complaint
-from sockhop.control.matchers import MAX_PORT, mapped
+from sockhop.control.matchers import mapped
 from sockhop.control.rules import Rule, joined
 from sockhop.errors import BadScope
 from sockhop.kernel import abi, cgroups
-
-ANY_ROLE = sum(1 << role for role in abi.Role)
 
 
 def scope_paths(config: Config) -> list[Path]:
@@ -83,11 +81,11 @@ def _compiled(rule: Rule) -> list[abi.Rule]:
             action=rule.action,
             first_port=first,
             last_port=last,
-            roles=ANY_ROLE if rule.role is None else 1 << rule.role,
+            roles=abi.ANY_ROLE if rule.role is None else 1 << rule.role,
             prefix=network.prefixlen if network else 0,
             address=(ctypes.c_uint8 * 16)(*(network.network_address.packed if network else ())),
         )
-        for first, last in joined(rule.port) or ((0, MAX_PORT),)
+        for first, last in joined(rule.port) or ((0, abi.MAX_PORT),)
     ]
 
 

@@ -60,14 +60,14 @@ def up(
                 added = _add_scopes(old, wanted)
                 old.configure(lambda config: tuning.tune(config, settings))
                 old.watch()
-                _set_rules(old, rules)
+                old.set_rules(list(rules))
                 return Ups(old.status(), made=False, replaced=False, added=added)
         known = None if settings.mode == "eager" else places.classes()
         was_known = known is not None and known.exists()
         instance = Instance.create(places.private(), settings, known)
         try:
             suitability.require(instance, settings, accept_data_loss=accept_data_loss)
-            _set_rules(instance, rules)
+            instance.set_rules(list(rules))
             inherited = [Path(scope.cgroup) for scope in old.scopes()] if old and replaced else []
             added = _add_scopes(instance, wanted + inherited)
         except BaseException:
@@ -95,12 +95,6 @@ def _can_stay(instance: Instance, settings: Settings) -> bool:
     return config.build == objects.build_id() and all(
         getattr(present, name) == getattr(settings, name) for name in tuning.FIXED
     )
-
-
-def _set_rules(instance: Instance, rules: Sequence[Rule]) -> None:
-    """Put the rules in force unless they are already: each change makes every connection look again."""
-    if list(map(bytes, rules)) != list(map(bytes, instance.rules())):
-        instance.set_rules(list(rules))
 
 
 def _add_scopes(instance: Instance, wanted: list[Path]) -> tuple[Path, ...]:

@@ -293,4 +293,6 @@ def tuples(kind: type[ctypes.Structure], written: bytes) -> Iterator[tuple[Any, 
 
 
 MAX_RULES = 64
+MAX_PORT = 65535
+ANY_ROLE = sum(1 << role for role in Role)
 MAGIC = 0x706F686B636F73  # "sockhop", little-endian
