@@ -148,6 +148,22 @@ def test_run_takes_the_settings_and_not_the_scopes(sandbox: Sandbox, file: Path)
     sandbox.until_clean()
 
 
+def test_rules_stay_where_no_file_is_read(sandbox: Sandbox, file: Path) -> None:
+    file.write_text('[[rule]]\naction = "never"\nport = "1-65535"\n')
+    scope = sandbox.cgroup()
+    sandbox.ok("up", "--cgroup", sandbox.inside(scope), "--config", file)
+    sandbox.ok("up", "--cgroup", sandbox.inside(sandbox.cgroup("other")))
+    sandbox.ok("up", "--capacity", "16")  # a new data plane
+    with sandbox.connection(scope) as pair:
+        pair.talk()
+    assert sandbox.status().hop.messages == 0
+    file.write_text("")
+    sandbox.ok("up", "--config", file)
+    with sandbox.connection(scope) as pair:
+        pair.talk()
+    assert sandbox.status().hop.messages == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -66,6 +66,21 @@ def test_up_twice_is_one_up(sandbox: Sandbox) -> None:
     assert sandbox.pins() == {"service"}
 
 
+def test_without_scopes_it_keeps_those_that_it_has(sandbox: Sandbox) -> None:
+    scope = sandbox.cgroup()
+    sandbox.ok("up", "--cgroup", sandbox.inside(scope))
+    sandbox.ok("up")
+    sandbox.ok("up", "--capacity", "16")
+    assert scopes(sandbox) == [sandbox.inside(scope)]
+    assert sandbox.status().sockets.capacity == 16
+    with sandbox.connection(scope) as pair:
+        pair.talk()
+        pair.leave_unread(b"unread")
+        assert sandbox.sockhop("down", "--now").returncode == 0
+        done = sandbox.sockhop("up")
+        assert (done.returncode, "say what to watch" in done.stderr) == (2, True)
+
+
 def test_two_at_once_make_one_instance(sandbox: Sandbox) -> None:
     one, two = sandbox.cgroup("one"), sandbox.cgroup("two")
     both = [sandbox.popen(SOCKHOP, "up", "--cgroup", sandbox.inside(scope)) for scope in (one, two)]

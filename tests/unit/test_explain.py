@@ -1,6 +1,7 @@
 """Each reason that keeps a connection from hopping, in words."""
 
 import re
+import tomllib
 
 import pytest
 
@@ -136,6 +137,13 @@ def test_both_ends_out_of_scope() -> None:
     stack(flow(()), "out_of_scope", why, f"sockhop up {scopes}, then sockhop adopt, or reconnect")
 
 
+def test_scopes_in_the_fix_are_words_of_a_shell_and_not_nested() -> None:
+    outside = flow((), {"cgroup_path": "/c/a b/inner"}, cgroup_path="/c/a b")
+    assert explain(outside, UP).fix == "sockhop up --cgroup '/c/a b', then sockhop adopt, or reconnect"
+    outside = flow((), {"cgroup_path": "/c/a\\x2db"}, cgroup_path="/c/a")
+    assert explain(outside, UP).fix.startswith("sockhop up --cgroup /c/a --cgroup '/c/a\\x2db', ")
+
+
 def test_out_of_scope_in_a_cgroup_that_is_gone() -> None:
     outside = Flow(end("client", PLAIN), end(flags=(), cgroup_path=None))
     why = f"{SERVER} is out of scope: its socket belongs to a cgroup that is gone or cannot be seen (id 7)"
@@ -180,6 +188,12 @@ def test_a_program_that_may_splice(reasons: tuple[str, ...]) -> None:
         'if no option of its configuration begins with "splice-": a rule with action = "always", '
         'cgroup = "/sys/fs/cgroup/proxy" and port = 6379 in /etc/sockhop/config.toml'
     )
+
+
+def test_a_cgroup_in_a_rule_is_written_as_toml() -> None:
+    there = {"allowed": "stack", "class_reasons": ("may_splice",), "cgroup_path": '/c/a\\x2db"c'}
+    (text,) = re.findall("cgroup = .* and", explain(flow(PLAIN, there), UP).fix)
+    assert tomllib.loads(text.removesuffix(" and"))["cgroup"] == there["cgroup_path"]
 
 
 def test_several_hazards() -> None:

@@ -46,7 +46,8 @@ def command(
 ) -> int:
     """Let new connections within the scopes hop, until `sockhop down`. Twice is once.
 
-    What the command line does not say comes from the configuration file, scopes too.
+    What the command line does not say comes from the configuration file, scopes too; where there is none, it stays
+    as it is.
     """
     if everything and (scopes or units):
         raise click.UsageError("--all takes in everything: leave out --cgroup and --unit")
@@ -56,12 +57,13 @@ def command(
         paths = [cgroups.mount_point()]
     else:
         paths = [*scopes, *map(cgroups.of_unit, units)] or resolve.scope_paths(found)
-    if not paths:
+    if not paths and service.identity() is None:
         raise click.UsageError(
             "say what to watch: --cgroup PATH or --unit NAME (as often as needed), or --all, "
             f"or [scopes] in {found.file or config.DEFAULT_PATH}"
         )
-    result = service.up(paths, settings, resolve.compile_rules(found), given, accept_data_loss=accept_data_loss)
+    rules = resolve.compile_rules(found) if found.file else None
+    result = service.up(paths, settings, rules, given, accept_data_loss=accept_data_loss)
     if as_json:
         output.data(result.status.as_json())
         return 0

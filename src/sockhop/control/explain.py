@@ -1,11 +1,15 @@
 """Why a connection hops or does not, and what can be done about it: a function of what is known, and no more."""
 
+import json
+import shlex
 from collections.abc import Callable
+from pathlib import PurePath
 
 from sockhop.control import words
 from sockhop.control.classes import Class
 from sockhop.control.ends import End
 from sockhop.control.pairing import Flow
+from sockhop.control.settings import MAX_CAPACITY
 from sockhop.control.situation import Situation
 from sockhop.control.verdicts import HOPS, Verdict, stack, who
 from sockhop.kernel.abi import FlowFlag, Outcome, Reason
@@ -107,10 +111,7 @@ def _scope(ends: Ends, _situation: Situation) -> Verdict | None:
     outside = [end for end in ends if not end.has(FlowFlag.IN_SCOPE) and not end.has(FlowFlag.PAIRED)]
     if not outside:
         return None
-    paths = list(dict.fromkeys(end.cgroup_path for end in outside if end.cgroup_path))
-    fix = ""
-    if paths:
-        fix = "sockhop up " + " ".join(f"--cgroup {path}" for path in paths) + ", then sockhop adopt, or reconnect"
+    fix = _watch([end.cgroup_path for end in outside if end.cgroup_path])
     if len(outside) == 2:
         places = dict.fromkeys(map(_where, outside))
         return stack(
@@ -118,6 +119,13 @@ def _scope(ends: Ends, _situation: Situation) -> Verdict | None:
         )
     (end,) = outside
     return stack("out_of_scope", f"{who(end)} is out of scope: its socket belongs to {_where(end)}", fix)
+
+
+def _watch(paths: list[str]) -> str:
+    """Return how to watch these cgroups, as a shell takes it: without those that another one covers."""
+    places = dict.fromkeys(map(PurePath, paths))
+    options = [f"--cgroup {shlex.quote(str(path))}" for path in places if not places.keys() & set(path.parents)]
+    return f"sockhop up {' '.join(options)}, then sockhop adopt, or reconnect" if options else ""
 
 
 def _rule(ends: Ends, _situation: Situation) -> Verdict | None:
@@ -146,7 +154,9 @@ def _class(ends: Ends, situation: Situation) -> Verdict | None:
 
 
 def _let_hop(end: End) -> str:
-    where = f'cgroup = "{end.cgroup_path}"' if end.cgroup_path else "the cgroup or unit that it runs in"
+    # A text of JSON is one of TOML too.
+    path = json.dumps(end.cgroup_path, ensure_ascii=False)
+    where = f"cgroup = {path}" if end.cgroup_path else "the cgroup or unit that it runs in"
     return (
         'if no option of its configuration begins with "splice-": a rule with action = "always", '
         f"{where} and port = {end.server_port} in {words.CONFIG}"
@@ -220,7 +230,7 @@ def _not_taken_in(ends: Ends, situation: Situation) -> Verdict | None:
         return stack(
             "map_full",
             f"the map is full: {situation.tracked:,} sockets of {situation.settings.capacity:,}",
-            f"sockhop up --capacity {situation.settings.capacity * 2}",
+            f"sockhop up --capacity {min(situation.settings.capacity * 2, MAX_CAPACITY)}",
         )
     for end in ends:
         if end.has(FlowFlag.TRACKED):

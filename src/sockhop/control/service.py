@@ -35,18 +35,18 @@ class Ups:
 def up(
     scopes: list[Path],
     settings: Settings,
-    rules: Sequence[Rule] = (),
+    rules: Sequence[Rule] | None = None,
     given: Collection[str] = ALL_SETTINGS,
     *,
     accept_data_loss: bool = False,
 ) -> Ups:
     """Bring the service up over these cgroups, with these rules; scopes that it has already stay.
 
-    A service that is up is kept, and changed in what differs; of the settings only those that are ``given``
-    count then. If another version of sockhop made it, or one of ``tuning.FIXED`` differs, a new one takes over
-    the scopes for new connections, and the old one drains; if the new one fails, the old one stays as it was.
-    What is new is tried first, unless ``accept_data_loss`` says to take the kernel as it is. Raises what
-    :class:`~sockhop.control.accelerator.Accelerator` does.
+    A service that is up is kept, and changed in what differs; of the settings only those that are ``given`` count
+    then. It needs no scopes, and keeps its rules where ``rules`` is None. If another version of sockhop made it,
+    or one of ``tuning.FIXED`` differs, a new one takes over the scopes for new connections, and the old one drains;
+    if the new one fails, the old one stays as it was. What is new is tried first, unless ``accept_data_loss`` says
+    to take the kernel as it is. Raises what :class:`~sockhop.control.accelerator.Accelerator` does.
     """
     place = places.service()
     wanted = check_scopes(scopes)
@@ -54,6 +54,10 @@ def up(
         places.collect()
         old = Instance.open(place)
         replaced = old is not None and not old.config().closed
+        if not (wanted or replaced):
+            raise NotUp("sockhop went down just now, and its scopes with it: say what to watch")
+        if rules is None:
+            rules = old.rules() if old and replaced else ()
         if old is not None and replaced:
             settings = _changed(old, settings, given)
             if _can_stay(old, settings):
@@ -180,7 +184,10 @@ def change(action: Callable[[Instance], object], seconds: float = 10.0) -> None:
     with places.lock(seconds):
         instance = current()
         if instance.config().closed:
-            raise NotUp("sockhop is draining after down: nothing hops any more. Start it again with: sockhop up")
+            raise NotUp(
+                "sockhop is draining after down: nothing hops any more. Start it again with sockhop up, and the "
+                "same scopes as before"
+            )
         action(instance)
 
 
