@@ -1,13 +1,19 @@
 """``up`` and ``status``: scopes, idempotency, limits."""
 
 import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sockhop.kernel import cgroups
+from sockhop.kernel import cgroups, libbpf, maps
 from tests.cli.sandbox import SOCKHOP, Sandbox
+from tests.waiting import until
 
 
 def status(sandbox: Sandbox) -> dict[str, Any]:
@@ -189,6 +195,75 @@ def test_a_scope_that_vanishes(sandbox: Sandbox) -> None:
         pair.talk()
     sandbox.ok("down")
     assert sandbox.leftovers() == set()
+
+
+def test_scopes_that_are_gone_are_let_go(sandbox: Sandbox) -> None:
+    """There is room for 1024, and services are restarted all the time."""
+    kept = sandbox.inside(sandbox.cgroup("kept"))
+    sandbox.ok("up", "--cgroup", kept)
+    for _ in range(3):
+        scope = sandbox.cgroup()
+        sandbox.ok("up", "--cgroup", sandbox.inside(scope))
+        scope.rmdir()
+
+    def are_let_go() -> bool:  # the kernel detaches them a moment later
+        sandbox.ok("up", "--cgroup", kept)
+        with sandbox.instance().get("scopes") as elements:
+            return (len(list((sandbox.bpffs / "service").glob("scope-*"))), maps.count_keys(elements)) == (1, 1)
+
+    until(are_let_go, "scopes that are gone let go")
+    assert scopes(sandbox) == [kept]
+
+
+_KILLED = """
+import os, signal
+from sockhop.cli import main
+from sockhop.control.pins import Pins
+pin = Pins.pin
+Pins.pin = lambda *pinned: (pin(*pinned), os.kill(os.getpid(), signal.SIGKILL))
+main()
+"""
+
+
+def test_a_scope_that_was_added_by_half(sandbox: Sandbox) -> None:
+    """The next ``up`` finishes it: connections from before are adopted by the element, not by the link."""
+    scope = sandbox.cgroup()
+    sandbox.ok("up", "--cgroup", sandbox.inside(sandbox.cgroup("other")))
+    with sandbox.connection(scope) as pair:
+        options = ["up", "--mode", "eager", "--cgroup", str(sandbox.inside(scope))]
+        assert sandbox.run(sys.executable, "-c", _KILLED, *options).returncode == -signal.SIGKILL
+        assert sandbox.inside(scope) in scopes(sandbox)
+        sandbox.ok("up", "--cgroup", sandbox.inside(scope))
+        sandbox.ok("adopt")
+        pair.talk(3)
+        assert sandbox.status().hop.messages > 0
+
+
+@contextmanager
+def occupied(sandbox: Sandbox, cgroup: Path) -> Iterator[None]:
+    """Have a program attached to the cgroup in the way that allows no other."""
+    descriptor = os.open(cgroup, os.O_RDONLY)
+    try:
+        with sandbox.instance().get("connections") as program:
+            libbpf.prog_attach(program, descriptor, libbpf.BPF_CGROUP_SOCK_OPS, 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def test_a_scope_that_somebody_else_occupies(sandbox: Sandbox) -> None:
+    """Of scopes given together all are watched, or none."""
+    kept, free, taken = (sandbox.cgroup(name) for name in ("kept", "kept2/free", "taken"))
+    sandbox.ok("up", "--cgroup", sandbox.inside(kept), "--cgroup", sandbox.inside(free))
+    with occupied(sandbox, taken):
+        options = [word for scope in (free.parent, taken) for word in ("--cgroup", str(sandbox.inside(scope)))]
+        done = sandbox.sockhop("up", *options, "--recheck-seconds", "7")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert f"{sandbox.inside(taken)} cannot be watched: somebody else's sock_ops program" in done.stderr
+        assert "bpftool cgroup tree" in done.stderr
+    assert scopes(sandbox) == [sandbox.inside(kept), sandbox.inside(free)]
+    assert sandbox.instance().config().recheck_ns == 30_000_000_000
+    assert hops(sandbox, free)
 
 
 def test_names_with_brackets_and_spaces_are_shown_as_they_are(sandbox: Sandbox) -> None:

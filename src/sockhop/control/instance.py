@@ -78,12 +78,12 @@ class Instance(Pins):
 
     # -- scopes ------------------------------------------------------------------------------------------------
 
-    def attach(self, cgroup: Path) -> None:
-        """Watch the sockets that are made in this cgroup from now on, and below it.
+    def attach(self, cgroup: Path) -> int:
+        """Watch the sockets that are made in this cgroup from now on, and below it; return its id.
 
         A scope that is there already stays. Raises :class:`BadScope` and :class:`KernelError`.
         """
-        scopes.attach(self, cgroup)
+        return scopes.attach(self, cgroup)
 
     def detach(self, number: int) -> None:
         """Stop watching the cgroup with this id. Sockets that hop go on."""

@@ -5,6 +5,7 @@ Each is a link of the program ``connections`` to a cgroup, pinned as ``scope-ID`
 """
 
 import ctypes
+import errno
 import os
 from pathlib import Path
 
@@ -28,11 +29,11 @@ class _CgroupLinkInfo(ctypes.Structure):
     )
 
 
-def attach(pins: Pins, cgroup: Path) -> None:
+def attach(pins: Pins, cgroup: Path) -> int:
     """See :meth:`sockhop.control.instance.Instance.attach`."""
     number = cgroups.identity(cgroup)
     if number in ids(pins):
-        return
+        return number
     descriptor = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with (
@@ -43,16 +44,36 @@ def attach(pins: Pins, cgroup: Path) -> None:
         with pins.get("scopes") as scopes:
             maps.put(scopes, ctypes.c_uint64(number), ctypes.c_uint32(1))
     except OSError as error:
+        detach(pins, number)
+        if error.errno == errno.EPERM:  # hierarchy_allows_attach() of kernel/bpf/cgroup.c
+            raise BadScope(
+                f"{cgroup} cannot be watched: somebody else's sock_ops program is attached there or above, and "
+                f"allows no other. Find out whose (bpftool cgroup tree) and detach it, or leave {cgroup} out"
+            ) from error
         raise KernelError(f"watching {cgroup} failed: {error}", error.errno or 0) from error
     finally:
         os.close(descriptor)
+    return number
 
 
 def detach(pins: Pins, number: int) -> None:
     """See :meth:`sockhop.control.instance.Instance.detach`."""
-    (pins.directory / f"{PREFIX}{number}").unlink(missing_ok=True)
     with pins.get("scopes") as scopes:
         maps.delete(scopes, ctypes.c_uint64(number))
+    # Last: an element without its link would be found by nobody.
+    (pins.directory / f"{PREFIX}{number}").unlink(missing_ok=True)
+
+
+def collect(pins: Pins) -> None:
+    """Let go of cgroups that were removed, and give the others what whoever attached them did not live to."""
+    there = ids(pins)
+    for pin in list(pins.directory.glob(f"{PREFIX}*")):
+        number = int(pin.name.removeprefix(PREFIX))
+        if number not in there:
+            detach(pins, number)
+    with pins.get("scopes") as scopes:
+        for number in there:
+            maps.put(scopes, ctypes.c_uint64(number), ctypes.c_uint32(1))
 
 
 def ids(pins: Pins) -> list[int]:

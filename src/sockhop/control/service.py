@@ -14,9 +14,10 @@ from sockhop.control import places, status, tuning
 from sockhop.control.instance import Instance
 from sockhop.control.probes import suitability
 from sockhop.control.scopes import check_scopes
+from sockhop.control.scopes import collect as collect_scopes
 from sockhop.control.settings import Settings
 from sockhop.errors import NotUp
-from sockhop.kernel import cgroups, mounts, objects, signals
+from sockhop.kernel import mounts, objects, signals
 from sockhop.kernel.abi import Rule
 
 ALL_SETTINGS = frozenset(field.name for field in dataclasses.fields(Settings))
@@ -44,8 +45,8 @@ def up(
 
     A service that is up is kept, and changed in what differs; of the settings only those that are ``given`` count
     then. It needs no scopes, and keeps its rules where ``rules`` is None. If another version of sockhop made it,
-    or one of ``tuning.FIXED`` differs, a new one takes over the scopes for new connections, and the old one drains;
-    if the new one fails, the old one stays as it was. What is new is tried first, unless ``accept_data_loss`` says
+    or one of ``tuning.FIXED`` differs, a new one takes over the scopes for new connections, the old one drains; if
+    the new one fails, the old one stays as it was. What is new is tried first, unless ``accept_data_loss`` says
     to take the kernel as it is. Raises what :class:`~sockhop.control.accelerator.Accelerator` does.
     """
     place = places.service()
@@ -61,6 +62,7 @@ def up(
         if old is not None and replaced:
             settings = _changed(old, settings, given)
             if _can_stay(old, settings):
+                collect_scopes(old)
                 added = _add_scopes(old, wanted)
                 old.configure(lambda config: tuning.tune(config, settings))
                 old.watch()
@@ -102,19 +104,20 @@ def _can_stay(instance: Instance, settings: Settings) -> bool:
 
 
 def _add_scopes(instance: Instance, wanted: list[Path]) -> tuple[Path, ...]:
-    """Attach what no scope covers yet, and let go of scopes that a new one covers."""
+    """Attach what no scope covers yet, all of it or nothing, and let go of scopes that a new one covers."""
     present = {Path(scope.cgroup): scope.id for scope in instance.scopes()}
-    added = []
-    for cgroup in wanted:
-        if any(covering in (cgroup, *cgroup.parents) for covering in present):
-            continue
-        instance.attach(cgroup)
-        added.append(cgroup)
-        for covered, number in list(present.items()):
-            if cgroup in covered.parents:
-                instance.detach(number)
-                del present[covered]
-        present[cgroup] = cgroups.identity(cgroup)
+    added: dict[Path, int] = {}
+    try:
+        for cgroup in wanted:
+            if not {cgroup, *cgroup.parents} & (present.keys() | added.keys()):
+                added[cgroup] = instance.attach(cgroup)
+    except BaseException:
+        for number in added.values():
+            instance.detach(number)
+        raise
+    for covered, number in {**present, **added}.items():
+        if added.keys() & set(covered.parents):
+            instance.detach(number)
     return tuple(added)
 
 
