@@ -157,6 +157,26 @@ def test_killed_with_its_keeper(sandbox: Sandbox) -> None:
     sandbox.until_clean()
 
 
+def test_killed_with_its_namespace_of_processes(sandbox: Sandbox) -> None:
+    """As with a container. Whoever sees all processes tidies up."""
+    own = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    with sandbox.popen(*own, SOCKHOP, "run", *PROGRAM, "serve") as run:
+        assert run.stdout is not None
+        run.stdout.readline()
+        (home,) = runs(sandbox)
+        name = instance(sandbox)
+        sandbox.ok("up", "--all")
+        told = sandbox.sockhop("down").stderr
+        assert told.endswith(f"but what others of its processes use, /sys/fs/bpf/sockhop/{name}\n")
+        run.kill()
+        run.wait()
+        cgroups.wait_empty(home, 10)
+    assert sandbox.pins() == {name}
+    sandbox.ok("up", "--all")
+    assert sandbox.sockhop("down").stderr == "sockhop: down: nothing of sockhop is left in the kernel\n"
+    sandbox.until_clean()
+
+
 def test_its_keeper_killed_alone(sandbox: Sandbox) -> None:
     with sandbox.popen(SOCKHOP, "run", *PROGRAM, "signals") as run:
         assert run.stdout is not None

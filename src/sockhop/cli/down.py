@@ -1,5 +1,7 @@
 """``sockhop down``."""
 
+from pathlib import Path
+
 import click
 
 from sockhop.cli import exits, output
@@ -26,11 +28,18 @@ def command(seconds: float | None, now: bool, as_json: bool) -> int:
     if as_json:
         output.data(status.as_json())
     elif status.state == "down":
-        kept = f" but what it has learned, {places.classes()}" if places.classes().exists() else ""
-        output.message(f"down: nothing of sockhop is left in the kernel{kept}")
+        output.message(f"down: nothing of sockhop is left in the kernel{_but(places.left())}")
     else:
         output.message(
             f"draining: {status.sockets.tracked} sockets have unread bytes or sleeping readers, or are busy, and "
             "go on through the stack. Nothing is lost; `sockhop down` finishes when they are done"
         )
     return exits.OK if status.state == "down" or now else exits.FAILED
+
+
+def _but(left: list[Path]) -> str:
+    others = [str(pin) for pin in left if pin != places.classes()]
+    parts = ["what it has learned, " + str(places.classes())] if len(others) < len(left) else []
+    if others:
+        parts.append("what others of its processes use, " + ", ".join(others))
+    return f" but {', and '.join(parts)}" if parts else ""

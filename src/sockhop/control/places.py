@@ -139,17 +139,19 @@ def promote() -> None:
                     return
 
 
+def left() -> list[Path]:
+    """Return what is pinned, of whomever."""
+    return sorted(root().glob("*"))
+
+
 def is_instance(name: str) -> bool:
     """Whether an instance of this name is whole: neither half made, nor half gone, nor somebody else's."""
     return name == "service" or any(pattern.fullmatch(name) for pattern in (_PRIVATE, _REPLACED))
 
 
 def _is_orphan(name: str) -> bool:
-    """Whether the instance's owner is gone. One of another PID namespace may be there, unseen."""
+    """Whether the instance's owner is gone."""
     if _REPLACED.fullmatch(name):
         return True
     owner = _PRIVATE.fullmatch(name)
-    if not owner:
-        return False
-    process = processes.Process(*map(int, owner.groups()))
-    return process.namespace == processes.own().namespace and not process.is_alive()
+    return owner is not None and processes.Process(*map(int, owner.groups())).is_gone()

@@ -1,8 +1,12 @@
 """Which process is meant, even after its number was given to another."""
 
 import os
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+INITIAL_NAMESPACE = 0xEFFFFFFC  # PROC_PID_INIT_INO of include/linux/proc_ns.h
 
 
 @dataclass(frozen=True)
@@ -13,9 +17,28 @@ class Process:
     pid: int
     start: int
 
-    def is_alive(self) -> bool:
-        """Whether it still runs. Only meaningful in its own PID namespace."""
-        return start_time(self.pid) == self.start
+    def is_gone(self) -> bool:
+        """Whether it has ended for sure: one of another PID namespace may be there, unseen."""
+        here = own().namespace
+        if self.namespace == here:
+            return start_time(self.pid) != self.start
+        # This one shows the processes of all others, unless /proc hides them (hidepid, proc(5)).
+        if here != INITIAL_NAMESPACE or not Path("/proc/1").exists():
+            return False
+        return not any(
+            _may_be_in(self.namespace, entry) for entry in Path("/proc").iterdir() if entry.name.isdigit()
+        )
+
+
+def _may_be_in(namespace: int, entry: Path) -> bool:
+    """Whether the process of this directory of ``/proc`` may be in the namespace; seen from the initial one."""
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+        try:
+            return (entry / "ns/pid").stat().st_ino == namespace and start_time(int(entry.name)) is not None
+        except PermissionError:
+            # It has capabilities that we lack. One with a single number is in no namespace but the initial one.
+            return re.search(r"^NSpid:\t\d+$", (entry / "status").read_text(), re.MULTILINE) is None
+    return False
 
 
 def own() -> Process:
