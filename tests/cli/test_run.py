@@ -6,6 +6,7 @@ import pty
 import signal
 import stat
 import subprocess
+import sys
 import termios
 from fcntl import ioctl
 from pathlib import Path
@@ -60,6 +61,17 @@ def test_what_it_starts_hops_too(sandbox: Sandbox, tmp_path: Path) -> None:
 def test_its_exit_code_is_the_commands(sandbox: Sandbox, script: str, code: int) -> None:
     assert sandbox.sockhop("run", "--", "sh", "-c", script).returncode == code
     assert sandbox.leftovers() == set()
+
+
+def test_started_by_somebody_who_ignores_its_end(sandbox: Sandbox) -> None:
+    """SIGCHLD that is ignored is so in what is executed too, and then no child can be waited for."""
+    script = "import os, sys; from signal import *; signal(SIGCHLD, SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    ignoring = [sys.executable, "-c", script]
+    assert sandbox.run(*ignoring, SOCKHOP, "run", "sh", "-c", "exit 3").returncode == 3
+    done = sandbox.run(*ignoring, SOCKHOP, "up", "--all")
+    assert done.returncode == 0, done.stderr
+    sandbox.ok("down")
+    sandbox.until_clean()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGSEGV])

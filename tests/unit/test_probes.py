@@ -51,6 +51,8 @@ def test_what_is_lacking_is_the_cause_not_what_follows() -> None:
         ([answer(Need.HOPS, MISSING)], AUTO, "--accept-data-loss"),
         ([answer(Need.AUTO, MISSING)], AUTO, "applications may notice hops: the reason (the fix)"),
         ([answer(Need.AUTO, MISSING)], AUTO, "--mode eager"),
+        ([answer(Need.HOPS, UNKNOWN)] * 2, EAGER, "trusted could not be tried: the reason (the fix). Mend that"),
+        ([answer(Need.AUTO, UNKNOWN)], AUTO, "trusted could not be tried: the reason (the fix). Mend that"),
     ],
 )
 def test_what_is_refused(

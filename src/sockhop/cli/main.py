@@ -1,6 +1,7 @@
 """The ``sockhop`` command. Each verb is imported when it is called, so that none waits for the others."""
 
 import importlib
+import signal
 import sys
 
 import click
@@ -53,6 +54,8 @@ def sockhop() -> None:
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    # Whoever started us may ignore it, as nohup does SIGHUP: then nobody could wait for a child.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         code = sockhop.main(standalone_mode=False)
         output.finish()

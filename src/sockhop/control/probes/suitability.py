@@ -26,21 +26,33 @@ def require(instance: Instance, settings: Settings, *, accept_data_loss: bool) -
         return
     answers = tried(instance, settings, (Need.HOPS, Need.AUTO))
     found = support(answers)
-    if found is Support.REFUSED:
+    need = Need.HOPS if found is Support.REFUSED else Need.AUTO
+    if found is Support.FULL or (need is Need.AUTO and settings.mode == "eager"):
+        return
+    if all(answer.state == UNKNOWN for answer in lacking(answers, need)):
         raise Unsupported(
-            f"this kernel cannot be trusted with connections: {_reasons(answers, Need.HOPS)}. See: sockhop check. "
+            f"whether this kernel can be trusted could not be tried: {_reasons(answers, need)}. Mend that; see: "
+            "sockhop check. With --accept-data-loss sockhop goes on untried"
+        )
+    if need is Need.HOPS:
+        raise Unsupported(
+            f"this kernel cannot be trusted with connections: {_reasons(answers, need)}. See: sockhop check. "
             "With --accept-data-loss sockhop goes on all the same, and connections may lose bytes, hang, or take "
             "all memory"
         )
-    if found is Support.EAGER_ONLY and settings.mode != "eager":
-        raise Unsupported(
-            f"on this kernel applications may notice hops: {_reasons(answers, Need.AUTO)}. See: sockhop check. If "
-            "yours do not mind: --mode eager"
-        )
+    raise Unsupported(
+        f"on this kernel applications may notice hops: {_reasons(answers, need)}. See: sockhop check. If yours do "
+        "not mind: --mode eager"
+    )
 
 
 def _reasons(answers: Collection[Answer], need: Need) -> str:
-    return "; ".join(f"{answer.reason} ({answer.fix or answer.id})" for answer in lacking(answers, need))
+    """Return what stands in the way of a need: what kept several probes from being tried once."""
+    return "; ".join(
+        dict.fromkeys(
+            f"{answer.reason} ({answer.fix})" if answer.fix else answer.reason for answer in lacking(answers, need)
+        )
+    )
 
 
 def tried(instance: Instance, settings: Settings, needs: Collection[Need]) -> list[Answer]:
