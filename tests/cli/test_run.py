@@ -227,6 +227,22 @@ def test_counters_that_cannot_be_written(sandbox: Sandbox, tmp_path: Path) -> No
     assert sandbox.leftovers() == set()
 
 
+def test_counters_replace_what_was_there_when_there_are_any(sandbox: Sandbox, tmp_path: Path) -> None:
+    file = make(tmp_path / "counters", "precious\n" * 1000, stat.S_IRUSR | stat.S_IWUSR)
+    assert sandbox.sockhop("run", "--json", file, "--", "no-such-command").returncode == 127
+    assert file.read_text() == "precious\n" * 1000
+    sandbox.ok("run", "--json", file, "--", "true")
+    assert counters(file)["schema"] == 1
+
+
+def test_counters_for_whoever_reads_from_a_fifo(sandbox: Sandbox, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with sandbox.popen("cat", tmp_path / "fifo") as reader:
+        sandbox.ok("run", "--json", tmp_path / "fifo", "--", "true")
+        out, _ = reader.communicate(timeout=10)
+    assert json.loads(out)["schema"] == 1
+
+
 def test_nothing_to_run(sandbox: Sandbox) -> None:
     for arguments in ([], ["--"], ["--json", "x"]):
         done = sandbox.sockhop("run", *arguments)

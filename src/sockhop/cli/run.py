@@ -1,7 +1,10 @@
 """``sockhop run``."""
 
 import json
+import os
+import stat
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -31,22 +34,29 @@ def command(
     found = config.load(config_file)
     settings, _ = settings_from(context, found)
     rules = resolve.compile_rules(found)
-    if json_file and not _write(json_file, ""):  # before the command has run for nothing
+    try:
+        # Before the command has run for nothing, and once: whoever reads from a FIFO reads to the first end.
+        counters = json_file.open("a") if json_file else None
+    except OSError as error:
+        output.message(f"the counters cannot be written to {json_file}: {error.strerror}")
         return exits.FAILED
     result = runner.run(list(argv), settings, rules, accept_data_loss=accept_data_loss)
     output.message(_summary(result))
-    if json_file and not _write(json_file, json.dumps(result.status.as_json()) + "\n"):
+    try:
+        if counters:
+            _write(counters, json.dumps(result.status.as_json()) + "\n")
+    except OSError as error:
+        output.message(f"the counters cannot be written to {json_file}: {error.strerror}")
         return result.code or exits.FAILED
     return result.code
 
 
-def _write(path: Path, text: str) -> bool:
-    try:
-        path.write_text(text)
-    except OSError as error:
-        output.message(f"the counters cannot be written to {path}: {error.strerror}")
-        return False
-    return True
+def _write(file: TextIO, text: str) -> None:
+    """Let the text be all that is in the file; close it."""
+    with file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.truncate(0)
+        file.write(text)
 
 
 def _summary(result: runner.Result) -> str:
