@@ -13,7 +13,7 @@ from sockhop.cli.options import accept_option, config_option, mode_option, setti
 from sockhop.control import config, resolve, runner
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the counters to this file.")
 @mode_option
 @settings_options
