@@ -80,7 +80,11 @@ def test_others_can_work_while_down_waits(sandbox: Sandbox) -> None:
             assert down.poll() is None
             # Brought up again, it is not taken down by the one that still waits.
             sandbox.ok("up", "--all")
-            assert down.wait(timeout=10) == 1
+            _, err = down.communicate(timeout=10)
+            assert (down.returncode, err) == (
+                1,
+                "sockhop: somebody has brought it up again meanwhile: it stays up\n",
+            )
         assert sandbox.status().state == "up"
         assert receive(pair.server, 5) == b"later"
 

@@ -26,8 +26,10 @@ def test_pause_and_resume_act_at_once(sandbox: Sandbox) -> None:
 def test_a_pause_outlives_another_up(sandbox: Sandbox) -> None:
     sandbox.ok("up", "--all")
     sandbox.ok("pause")
-    sandbox.ok("up", "--all")
-    assert sandbox.status().hops == "paused"
+    for options in ([], ["--capacity", "1000"]):  # which takes a new data plane
+        done = sandbox.sockhop("up", "--all", *options)
+        assert (done.returncode, "hops are paused, as they were before" in done.stderr) == (0, True)
+        assert sandbox.status().hops == "paused"
     sandbox.ok("pause")
     sandbox.ok("resume")
     assert sandbox.status().hops == "on"

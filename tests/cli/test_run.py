@@ -244,6 +244,13 @@ def test_counters_for_whoever_reads_from_a_fifo(sandbox: Sandbox, tmp_path: Path
 
 
 def test_nothing_to_run_or_a_mistyped_option(sandbox: Sandbox) -> None:
-    for arguments in ([], ["--"], ["--json", "x"], ["--mod", "true"], ["--capacty=9", "true"], ["-x", "--", "true"]):
+    for arguments in (
+        [],
+        ["--"],
+        ["--json", "x"],
+        ["--mod", "true"],
+        ["--capacty=9", "true"],
+        ["-x", "--", "true"],
+    ):
         done = sandbox.sockhop("run", *arguments)
         assert (done.returncode, "Error: " in done.stderr) == (2, True)

@@ -29,12 +29,14 @@ def command(seconds: float | None, now: bool, as_json: bool) -> int:
         output.data(status.as_json())
     elif status.state == "down":
         output.message(f"down: nothing of sockhop is left in the kernel{_but(places.left())}")
+    elif status.state == "up":
+        output.message("somebody has brought it up again meanwhile: it stays up")
     else:
         output.message(
             f"draining: {status.sockets.tracked} sockets have unread bytes or sleeping readers, or are busy, and "
             "go on through the stack. Nothing is lost; `sockhop down` finishes when they are done"
         )
-    return exits.OK if status.state == "down" or now else exits.FAILED
+    return exits.OK if status.state == "down" or (now and status.state == "draining") else exits.FAILED
 
 
 def _but(left: list[Path]) -> str:

@@ -75,4 +75,6 @@ def command(
         if result.made or result.added
         else f"already up over {names}; what is configured now is in force"
     )
+    if result.status.hops == "paused":
+        output.message("hops are paused, as they were before: everything takes the stack until sockhop resume")
     return 0

@@ -74,6 +74,8 @@ def up(
         try:
             suitability.require(instance, settings, accept_data_loss=accept_data_loss)
             instance.set_rules(list(rules))
+            if old and replaced and old.config().paused:
+                instance.pause()
             inherited = [Path(scope.cgroup) for scope in old.scopes()] if old and replaced else []
             added = _add_scopes(instance, wanted + inherited)
         except BaseException:
