@@ -45,6 +45,20 @@ def endpoint(end: socket.socket) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+def test_names_of_processes_do_nothing_to_a_terminal(sandbox: Sandbox) -> None:
+    name = Path("/proc/self/comm")
+    before = name.read_text().rstrip("\n")
+    sandbox.ok("up", "--all")
+    name.write_text("\x1b[31mA\nB")
+    try:
+        with sandbox.connection() as pair:
+            for verb in (["flows", "--port"], ["explain"]):
+                shown = sandbox.ok(*verb, port_of(pair))
+                assert ("?[31mA?B" in shown, "\x1b" in shown) == (True, False)
+    finally:
+        name.write_text(before)
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_both_ends_with_all_that_is_known(sandbox: Sandbox, address: str) -> None:
     scope = sandbox.cgroup()

@@ -135,8 +135,9 @@ def address_text(address: bytes) -> str:
 
 @lru_cache(maxsize=4096)
 def command_text(command: bytes) -> str:
-    """Return the name of a command as text."""
-    return command.partition(b"\0")[0].decode(errors="replace")
+    """Return the name of a command as text that does nothing to a terminal: a process chooses its own name."""
+    text = command.partition(b"\0")[0].decode(errors="replace")
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 @lru_cache(maxsize=4096)
