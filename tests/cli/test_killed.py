@@ -180,6 +180,16 @@ def test_run(sandbox: Sandbox, stepper: Stepper, number: signal.Signals) -> None
         sandbox.until_clean()
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_check(sandbox: Sandbox, stepper: Stepper, number: signal.Signals) -> None:
+    """It leaves nothing that the next one would not take away."""
+    for step in moments(stepper.ok("check", step=0), number)[::3]:
+        answer = stepper.run("check", step=step, signal=number)
+        assert answer["code"] in codes(number), answer
+        stepper.ok("check")
+        assert sandbox.leftovers() == set(), step
+
+
 def check_hops(sandbox: Sandbox) -> None:
     with sandbox.connection() as pair:
         before = sandbox.status().hop.messages

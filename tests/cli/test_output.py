@@ -76,5 +76,13 @@ def test_a_full_disk_is_said(sandbox: Sandbox, verb: str, buffered: bool) -> Non
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("verb", ["check", "status", "status --json", "flows", "down"])
+def test_standard_ones_may_be_closed(sandbox: Sandbox, verb: str, closed: str) -> None:
+    sandbox.ok("up", "--all")
+    done = sandbox.run("sh", "-c", f'"$1" {verb} {closed}', "sh", SOCKHOP)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done
+
+
 def test_the_version(sandbox: Sandbox) -> None:
     assert sockhop.__version__ in sandbox.ok("--version")

@@ -117,6 +117,16 @@ def test_it_stops_when_it_should(sandbox: Sandbox) -> None:
         assert trace.wait(timeout=10) == 0
 
 
+def test_there_is_one_at_a_time(sandbox: Sandbox) -> None:
+    sandbox.ok("up", "--all")
+    with tracing(sandbox) as trace:
+        done = sandbox.sockhop("trace")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith("sockhop: another sockhop trace is running")
+        end(trace)
+    sandbox.ok("trace", "--seconds", "0")
+
+
 def test_whoever_reads_it_may_go(sandbox: Sandbox) -> None:
     sandbox.ok("up", "--all")
     with tracing(sandbox) as trace:

@@ -1,6 +1,7 @@
 """The ``sockhop`` command. Each verb is imported when it is called, so that none waits for the others."""
 
 import importlib
+import os
 import signal
 import sys
 
@@ -52,8 +53,19 @@ def sockhop() -> None:
     """TCP between processes on this host, as fast as a Unix socket."""
 
 
+def _stand_in() -> None:
+    """Let /dev/null stand for standard descriptors that are closed: what is opened next would be taken for one.
+
+    None of them is passed on to other programs.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
 def main() -> None:
     """Run the command line and end the process with its exit code."""
+    _stand_in()
     # Whoever started us may ignore it, as nohup does SIGHUP: then nobody could wait for a child.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:

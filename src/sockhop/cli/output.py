@@ -25,16 +25,14 @@ def message(text: str) -> None:
 
 def finish() -> None:
     """Write what has been printed. Raises OSError; at the interpreter's own end it would be too late to say so."""
-    if sys.stdout:  # it may be closed
-        sys.stdout.flush()
+    sys.stdout.flush()
 
 
 def give_up() -> None:
     """Let go of what could not be written: the interpreter would try once more as it ends, and end with 120."""
-    if sys.stdout:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def data(value: dict[str, Any]) -> None:

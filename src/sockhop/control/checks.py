@@ -6,6 +6,7 @@ from sockhop.control.probes import behaviour, machine, suitability
 from sockhop.control.probes.answers import MISSING, OK, UNKNOWN, Answer, Missing, Need
 from sockhop.control.settings import Settings
 from sockhop.errors import SockhopError
+from sockhop.kernel import signals
 
 _SETTINGS = Settings(mode="eager", capacity=64)
 
@@ -40,7 +41,8 @@ def ask(probe: machine.Probe) -> Answer:
 
 def _behaviours() -> list[Answer]:
     try:
-        with places.lock():
+        with places.lock(), signals.deferred():
+            places.collect()
             instance = Instance.create(places.private(), _SETTINGS)
             try:
                 return suitability.tried(instance, _SETTINGS, tuple(Need))

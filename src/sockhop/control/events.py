@@ -1,15 +1,18 @@
 """Events of connections and classes, as ``trace`` shows them."""
 
+import fcntl
+import os
 import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 
 from sockhop.control import places
 from sockhop.control.classes import reasons
 from sockhop.control.instance import Instance
+from sockhop.control.pins import closing
 from sockhop.errors import Locked
 from sockhop.kernel import cgroups
 from sockhop.kernel.abi import ClassState, Event, EventKind, Outcome, Role
@@ -91,10 +94,24 @@ def _endpoint(family: int, address: bytes, port: int) -> str:
     return f"{socket.inet_ntop(socket.AF_INET, address[:4])}:{port}"
 
 
+@contextmanager
+def _alone(instance: Instance) -> Iterator[None]:
+    """Be the only one that follows the instance: of two, each would be handed a part of the events."""
+    with closing(os.open(instance.directory, os.O_RDONLY | os.O_DIRECTORY)) as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Locked(
+                "another sockhop trace is running, and each event goes to one only. Try again when it has ended"
+            ) from None
+        yield
+
+
 def follow(instance: Instance, show: Callable[[Line], None], wanted: Callable[[], bool]) -> bool:
     """Hand each event to ``show`` as long as ``wanted()``; it is asked at least every half second.
 
-    Return False when it ended because the instance did.
+    Return False when it ended because the instance did. Raises :class:`~sockhop.errors.Locked` where somebody
+    follows it already.
     """
     place = instance.directory.stat().st_ino
 
@@ -107,7 +124,7 @@ def follow(instance: Instance, show: Callable[[Line], None], wanted: Callable[[]
             instance.configure(lambda config: setattr(config, "trace_until_ns", until))
 
     paths = _paths()
-    with instance.events(lambda event: show(line(event, paths))) as poll:
+    with _alone(instance), instance.events(lambda event: show(line(event, paths))) as poll:
         renewed = 0.0
         while wanted():
             if time.monotonic() - renewed > LEASE_SECONDS / 3:
