@@ -71,9 +71,9 @@ def main() -> None:
     try:
         code = sockhop.main(standalone_mode=False)
         output.finish()
-    except click.exceptions.Abort:
+    except click.exceptions.Abort as abort:
         output.message("interrupted")
-        code = 130
+        code = 128 + getattr(abort.__cause__, "number", signal.SIGINT)
     except click.ClickException as error:
         error.show()
         code = error.exit_code

@@ -8,6 +8,18 @@ from contextlib import contextmanager
 INTERRUPTIONS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
+class Interrupted(KeyboardInterrupt):
+    """What Ctrl-C's kin raise under :func:`interrupting`: ``number`` is the signal that came."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    raise Interrupted(number)
+
+
 @contextmanager
 def deferred() -> Iterator[None]:
     """Hold back Ctrl-C and its kin until the block is done; they arrive right after it."""
@@ -44,7 +56,7 @@ def interrupting() -> Iterator[None]:
     deadly = [number for number in INTERRUPTIONS if signal.getsignal(number) is signal.SIG_DFL]
     try:
         for number in deadly:
-            signal.signal(number, signal.default_int_handler)
+            signal.signal(number, _interrupt)
         yield
     finally:
         for number in deadly:
