@@ -2,8 +2,12 @@
 
 import socket
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 
+from sockhop.kernel import cgroups
 from tests.conformance.waiting import asleep_in, until, until_unread
 
 SECONDS = 10.0
@@ -65,6 +69,17 @@ class Reader:
         self._thread.join(SECONDS)
         assert not self._thread.is_alive()
         return self.received
+
+
+@contextmanager
+def visiting(cgroup: Path) -> Iterator[None]:
+    """Be in the cgroup while the block lasts: what sockets are made there belong to it."""
+    home = cgroups.own()
+    cgroups.enter(cgroup)
+    try:
+        yield
+    finally:
+        cgroups.enter(home)
 
 
 def receive(end: socket.socket, size: int) -> bytes:

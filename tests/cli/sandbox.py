@@ -17,7 +17,7 @@ from typing import Any
 from sockhop.control.instance import Instance
 from sockhop.control.status import Status
 from sockhop.kernel import cgroups
-from tests.cli.connections import Connection, connected
+from tests.cli.connections import Connection, connected, visiting
 from tests.conformance.waiting import until
 from tests.conftest import end_processes, fresh_cgroup
 
@@ -129,7 +129,7 @@ class Sandbox:
 
     def connection(self, cgroup: Path | None = None) -> Connection:
         """Make a connection both of whose ends belong to the cgroup."""
-        with cgroups.visiting(cgroup or self.root):
+        with visiting(cgroup or self.root):
             return connected()
 
     @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sockhop.kernel import cgroups
-from tests.cli.connections import Connection
+from tests.cli.connections import Connection, visiting
 from tests.cli.sandbox import Sandbox
 
 
@@ -75,7 +75,7 @@ def test_a_change_of_mode_is_a_new_data_plane(sandbox: Sandbox) -> None:
 def test_what_is_shown_of_a_class(sandbox: Sandbox) -> None:
     scope = sandbox.cgroup()
     sandbox.ok("up", "--mode", "auto", "--cgroup", sandbox.inside(scope))
-    with cgroups.visiting(scope), socket.create_server(("127.0.0.1", 0)) as listener:
+    with visiting(scope), socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         for _ in range(2):
             with Connection(socket.create_connection(listener.getsockname()), listener.accept()[0]) as pair:

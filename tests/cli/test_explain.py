@@ -13,7 +13,7 @@ import pytest
 from sockhop.control import words
 from sockhop.kernel import cgroups
 from sockhop.kernel.abi import Outcome, Reason
-from tests.cli.connections import Connection, connected
+from tests.cli.connections import Connection, connected, visiting
 from tests.cli.sandbox import Sandbox
 from tests.cli.veth import THERE, over_veth
 from tests.conformance.waiting import until_acknowledged
@@ -65,7 +65,7 @@ def test_in_words(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_targets(sandbox: Sandbox, address: str) -> None:
     sandbox.ok("up", "--all")
-    with cgroups.visiting(sandbox.root):
+    with visiting(sandbox.root):
         pair = connected(address)
     with pair:
         port = pair.server.getsockname()[1]
@@ -113,7 +113,7 @@ def test_nothing_that_matches(sandbox: Sandbox) -> None:
 
 def test_more_than_anybody_reads(sandbox: Sandbox) -> None:
     sandbox.ok("up", "--all")
-    with cgroups.visiting(sandbox.root), socket.create_server(("127.0.0.1", 0)) as listener:
+    with visiting(sandbox.root), socket.create_server(("127.0.0.1", 0)) as listener:
         at = listener.getsockname()
         held = [(socket.create_connection(at), listener.accept()[0]) for _ in range(23)]
         done = sandbox.sockhop("explain", str(at[1]))
@@ -156,9 +156,9 @@ def test_out_of_scope_and_what_to_do(sandbox: Sandbox) -> None:
     """The fix that is named is a fix."""
     inside, outside = sandbox.cgroup("inside"), sandbox.cgroup("outside")
     sandbox.ok("up", "--cgroup", sandbox.inside(inside))
-    with cgroups.visiting(inside):
+    with visiting(inside):
         listener = socket.create_server(("127.0.0.1", 0))
-    with listener, cgroups.visiting(outside):
+    with listener, visiting(outside):
         client = socket.create_connection(listener.getsockname())
         pair = Connection(client, listener.accept()[0])
     with pair:
@@ -227,7 +227,7 @@ def test_made_before_up(sandbox: Sandbox) -> None:
 
 def test_not_accepted_yet(sandbox: Sandbox) -> None:
     with (
-        cgroups.visiting(sandbox.root),
+        visiting(sandbox.root),
         socket.create_server(("127.0.0.1", 0)) as listener,
         socket.create_connection(listener.getsockname()),
     ):
@@ -239,7 +239,7 @@ def test_not_accepted_yet(sandbox: Sandbox) -> None:
 
 def test_mptcp(sandbox: Sandbox) -> None:
     sandbox.ok("up", "--all")
-    with cgroups.visiting(sandbox.root), ExitStack() as stack:
+    with visiting(sandbox.root), ExitStack() as stack:
         try:
             listener, client = (stack.enter_context(socket.socket(proto=IPPROTO_MPTCP)) for _ in range(2))
         except OSError as error:
@@ -294,7 +294,7 @@ def test_a_hazard(sandbox: Sandbox, hopping: bool) -> None:
 
 def test_a_class_that_would_lose(sandbox: Sandbox) -> None:
     sandbox.ok("up", "--mode", "auto", "--all")
-    with cgroups.visiting(sandbox.root), socket.create_server(("127.0.0.1", 0)) as listener:
+    with visiting(sandbox.root), socket.create_server(("127.0.0.1", 0)) as listener:
         for _ in range(4):
             with Connection(socket.create_connection(listener.getsockname()), listener.accept()[0]) as pair:
                 pair.talk(1)

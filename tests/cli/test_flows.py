@@ -14,7 +14,7 @@ import pytest
 from sockhop.control import checks, flows
 from sockhop.control.probes import machine
 from sockhop.kernel import cgroups, libbpf
-from tests.cli.connections import Connection, connected
+from tests.cli.connections import Connection, connected, visiting
 from tests.cli.sandbox import SOCKHOP, Sandbox
 from tests.cli.veth import HERE, THERE, over_veth
 
@@ -63,7 +63,7 @@ def test_names_of_processes_do_nothing_to_a_terminal(sandbox: Sandbox) -> None:
 def test_both_ends_with_all_that_is_known(sandbox: Sandbox, address: str) -> None:
     scope = sandbox.cgroup()
     sandbox.ok("up", "--cgroup", sandbox.inside(scope))
-    with cgroups.visiting(scope):
+    with visiting(scope):
         pair = connected(address)
     with pair:
         pair.talk(5)

@@ -14,7 +14,7 @@ import pytest
 
 from sockhop.control.instance import Instance
 from sockhop.kernel import cgroups
-from tests.cli.connections import connected
+from tests.cli.connections import connected, visiting
 from tests.cli.sandbox import SOCKHOP, Sandbox
 from tests.conformance.waiting import asleep_in, until
 
@@ -99,7 +99,7 @@ def test_json_is_an_object_a_line(sandbox: Sandbox) -> None:
 def test_ipv6(sandbox: Sandbox) -> None:
     sandbox.ok("up", "--all")
     with tracing(sandbox, "--json", "--count", "2") as trace:
-        with cgroups.visiting(sandbox.root):
+        with visiting(sandbox.root):
             pair = connected("::1")
         with pair:
             out, _ = trace.communicate(timeout=10)

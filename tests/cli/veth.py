@@ -7,8 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from sockhop.kernel import cgroups
-from tests.cli.connections import SECONDS, Connection
+from tests.cli.connections import SECONDS, Connection, visiting
 from tests.cli.sandbox import Sandbox
 from tests.conformance.namespaces import enter, two_over_veth
 
@@ -34,7 +33,7 @@ def over_veth(sandbox: Sandbox, *, seen: bool = True) -> Iterator[Connection]:
                 client = socket.create_connection(listener.getsockname(), timeout=SECONDS)
                 made.append(Connection(client, listener.accept()[0]))
 
-        with cgroups.visiting(sandbox.root):
+        with visiting(sandbox.root):
             thread = threading.Thread(target=connect)
             thread.start()
             thread.join()

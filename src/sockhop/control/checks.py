@@ -3,7 +3,7 @@
 from sockhop.control import places
 from sockhop.control.instance import Instance
 from sockhop.control.probes import behaviour, machine, suitability
-from sockhop.control.probes.answers import MISSING, OK, UNKNOWN, Answer, Missing, Need
+from sockhop.control.probes.answers import OK, UNKNOWN, Answer, Missing, Need, asked
 from sockhop.control.settings import Settings
 from sockhop.errors import SockhopError
 from sockhop.kernel import signals
@@ -29,14 +29,14 @@ def _unknown(name: str, need: Need, missing: list[str]) -> Answer:
 
 def ask(probe: machine.Probe) -> Answer:
     """Return the probe's answer."""
-    try:
-        return Answer(probe.id, OK, probe.ask(), need=probe.need)
-    except Missing as missing:
-        return Answer(probe.id, MISSING, missing.reason, missing.fix, probe.need)
-    except SockhopError as error:
-        return Answer(probe.id, MISSING, str(error), "see the reason", probe.need)
-    except OSError as error:
-        return Answer(probe.id, UNKNOWN, f"the probe itself failed: {error}", need=probe.need)
+
+    def explained() -> str:
+        try:
+            return probe.ask()
+        except SockhopError as error:
+            raise Missing(str(error), "see the reason") from error
+
+    return asked(probe.id, probe.need, explained)
 
 
 def _behaviours() -> list[Answer]:

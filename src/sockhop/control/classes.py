@@ -1,6 +1,7 @@
 """Classes: services in a role, and what was learned about them."""
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def forget_classes(fd: int, known: list[Class]) -> None:
         maps.delete(fd, each.key())
 
 
+@lru_cache(maxsize=4096)
 def reasons(bits: int) -> tuple[str, ...]:
     """Return the names of the reasons in ``bits``."""
     return tuple(reason.name.lower() for reason in Reason if bits & 1 << reason)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from sockhop.control.classes import reasons
 from sockhop.kernel import abi
-from sockhop.kernel.abi import Action, ClassState, FlowFlag, Outcome, Reason, Role
+from sockhop.kernel.abi import Action, ClassState, FlowFlag, Outcome, Role
 
 # include/net/tcp_states.h, from 1 on.
 TCP_STATES = (
@@ -146,12 +147,6 @@ def flag_names(flags: int) -> tuple[str, ...]:
     return tuple(flag.name.lower() for flag in FlowFlag if flags >> flag & 1)
 
 
-@lru_cache(maxsize=4096)
-def reason_names(bits: int) -> tuple[str, ...]:
-    """Return the names of these reasons."""
-    return tuple(reason.name.lower() for reason in Reason if bits >> reason & 1)
-
-
 _HAS_CLASS = 1 << FlowFlag.HAS_CLASS
 _ROLES = tuple(role.name.lower() for role in Role)
 _OUTCOMES = tuple(outcome.name.lower() for outcome in Outcome)
@@ -226,8 +221,8 @@ def end(record: Record, instance: str, paths: dict[int, str], owners: dict[int, 
         _ACTIONS[action],
         _CLASS_STATES[allowed],
         _CLASS_STATES[state] if flags & _HAS_CLASS else None,
-        reason_names(class_reasons),
-        reason_names(hazards),
+        reasons(class_reasons),
+        reasons(hazards),
         _OUTCOMES[outcome],
         messages,
         hopped_messages,

@@ -4,13 +4,14 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 
 from sockhop.control import places
 from sockhop.control.classes import reasons
+from sockhop.control.ends import endpoint
 from sockhop.control.instance import Instance
 from sockhop.control.pins import closing
 from sockhop.errors import Locked
@@ -69,8 +70,8 @@ def line(event: Event, path: Paths = lambda _number: None) -> Line:
         seconds=seconds,
         kind=kind.name.lower(),
         role=role,
-        local=_endpoint(event.family, bytes(event.local_address), event.local_port),
-        remote=_endpoint(event.family, bytes(event.remote_address), event.remote_port),
+        local=endpoint(_address(event.family, event.local_address), event.local_port),
+        remote=endpoint(_address(event.family, event.remote_address), event.remote_port),
         cookie=event.cookie,
         netns_cookie=event.netns_cookie,
         reason=Outcome(event.outcome).name.lower() if kind is EventKind.TO_STACK else None,
@@ -88,10 +89,9 @@ def _paths() -> Paths:
     return path
 
 
-def _endpoint(family: int, address: bytes, port: int) -> str:
-    if family == socket.AF_INET6:
-        return f"[{socket.inet_ntop(socket.AF_INET6, address)}]:{port}"
-    return f"{socket.inet_ntop(socket.AF_INET, address[:4])}:{port}"
+def _address(family: int, address: Iterable[int]) -> str:
+    whole = bytes(address)
+    return socket.inet_ntop(family, whole if family == socket.AF_INET6 else whole[:4])
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from sockhop.control import words
 from sockhop.control.classes import Class
+from sockhop.control.config import DEFAULT_PATH
 from sockhop.control.ends import End
 from sockhop.control.pairing import Flow
 from sockhop.control.settings import MAX_CAPACITY
@@ -134,7 +135,7 @@ def _rule(ends: Ends, _situation: Situation) -> Verdict | None:
             return stack(
                 "rule",
                 f'a rule says "never" for {who(end)} at port {end.server_port}',
-                f"change the rule in {words.CONFIG}, then sockhop up",
+                f"change the rule in {DEFAULT_PATH}, then sockhop up",
             )
     return None
 
@@ -159,14 +160,14 @@ def _let_hop(end: End) -> str:
     where = f"cgroup = {path}" if end.cgroup_path else "the cgroup or unit that it runs in"
     return (
         'if no option of its configuration begins with "splice-": a rule with action = "always", '
-        f"{where} and port = {end.server_port} in {words.CONFIG}"
+        f"{where} and port = {end.server_port} in {DEFAULT_PATH}"
     )
 
 
 def _unlearn(end: End, what: str) -> str:
     return (
         f"if you are sure that it {what}: sockhop classes --forget --port {end.server_port}, and it is learned "
-        f'anew; or a rule with action = "always" and port = {end.server_port} in {words.CONFIG}'
+        f'anew; or a rule with action = "always" and port = {end.server_port} in {DEFAULT_PATH}'
     )
 
 
@@ -178,7 +179,7 @@ def _would_lose(end: End, situation: Situation) -> Verdict:
         "would_lose",
         f"{who(end)} {words.does(end.class_reasons)}; new connections are looked at again {when}",
         f'nothing needs to be done; to let it hop all the same, a rule with action = "always" and port = '
-        f"{end.server_port} in {words.CONFIG}",
+        f"{end.server_port} in {DEFAULT_PATH}",
     )
 
 

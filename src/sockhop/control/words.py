@@ -2,8 +2,6 @@
 
 from sockhop.kernel.abi import FlowFlag, Outcome, Reason
 
-CONFIG = "/etc/sockhop/config.toml"
-
 # What a program does that keeps its class on the stack. Follows "the server" or "the client".
 DOES = {
     Reason.WAITALL: "reads with MSG_WAITALL, and a hop would return short",

@@ -203,14 +203,3 @@ def fresh(name: str) -> Iterator[Path]:
     finally:
         if made:
             remove(cgroup)
-
-
-@contextmanager
-def visiting(cgroup: Path) -> Iterator[None]:
-    """Be in the cgroup while the block lasts: what sockets are made there belong to it."""
-    home = own()
-    enter(cgroup)
-    try:
-        yield
-    finally:
-        enter(home)

@@ -1,8 +1,10 @@
 """What a probe answers, and what is made of all answers."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
+
+from sockhop.errors import SockhopError
 
 OK, MISSING, UNKNOWN = "ok", "missing", "unknown"
 
@@ -44,6 +46,16 @@ class Missing(Exception):
     def __init__(self, reason: str, fix: str) -> None:
         super().__init__(reason)
         self.reason, self.fix = reason, fix
+
+
+def asked(name: str, need: Need, probe: Callable[[], str]) -> Answer:
+    """Return what the probe answers: the reason why it is ``ok``, or what it raises."""
+    try:
+        return Answer(name, OK, probe(), need=need)
+    except Missing as missing:
+        return Answer(name, MISSING, missing.reason, missing.fix, need)
+    except (SockhopError, OSError) as error:
+        return Answer(name, UNKNOWN, f"the probe itself failed: {error}", need=need)
 
 
 def support(answers: Collection[Answer]) -> Support:

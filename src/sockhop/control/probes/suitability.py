@@ -7,10 +7,10 @@ from pathlib import Path
 from sockhop.control import places, tuning
 from sockhop.control.instance import Instance
 from sockhop.control.probes import behaviour
-from sockhop.control.probes.answers import MISSING, OK, UNKNOWN, Answer, Missing, Need, Support, lacking, support
+from sockhop.control.probes.answers import UNKNOWN, Answer, Need, Support, asked, lacking, support
 from sockhop.control.probes.trial import Trial
 from sockhop.control.settings import Settings
-from sockhop.errors import SockhopError, Unsupported
+from sockhop.errors import Unsupported
 from sockhop.kernel import cgroups, maps, private
 
 _ROOM = 128 << 10  # SO_RCVBUF: little, so that it is soon full
@@ -76,11 +76,7 @@ def tried(instance: Instance, settings: Settings, needs: Collection[Need]) -> li
 def _ask(name: str, trial: Trial) -> Answer:
     probe, need = behaviour.PROBES[name]
     try:
-        return Answer(name, OK, probe(trial), need=need)
-    except Missing as missing:
-        return Answer(name, MISSING, missing.reason, missing.fix, need)
-    except (SockhopError, OSError) as error:
-        return Answer(name, UNKNOWN, f"the probe itself failed: {error}", need=need)
+        return asked(name, need, lambda: probe(trial))
     finally:
         trial.end()
 
