@@ -15,7 +15,7 @@ def attached(scratch: Path, cgroup: Path, *, one_queue: bool) -> Iterator[None]:
     """Sockets made in ``cgroup`` are redirected meanwhile, ``one_queue`` as sockhop has it. Raises Failed."""
     with reference.loaded("redirect", scratch) as handle, contextlib.ExitStack() as stack:
         try:
-            sockets = libbpf.map_fd(libbpf.object_find_map(handle, b"sockets"))
+            sockets = reference.map_fd(handle, "sockets")
             libbpf.prog_attach(reference.program(handle, "redirect"), sockets, libbpf.BPF_SK_MSG_VERDICT, 0)
             if one_queue:
                 verdict = reference.program(handle, "one_queue")

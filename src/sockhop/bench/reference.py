@@ -32,3 +32,8 @@ def loaded(name: str, scratch: Path, shared: Mapping[str, int] | None = None) ->
 def program(handle: int, name: str) -> int:
     """Return the descriptor of a program. Raises :class:`OSError`."""
     return libbpf.program_fd(libbpf.object_find_program(handle, name.encode()))
+
+
+def map_fd(handle: int, name: str) -> int:
+    """Return the descriptor of a map. Raises :class:`OSError`."""
+    return libbpf.map_fd(libbpf.object_find_map(handle, name.encode()))

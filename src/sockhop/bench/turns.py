@@ -1,7 +1,8 @@
 """States that take turns while one pair of programs runs on: for what differs by less than two runs do.
 
 Samples that start their programs anew may differ by 10 %: where those come to lie in memory and caches decides. In
-one pair that runs on, nothing changes but the state. A rate is that of sockhop's counter of hops.
+one pair that runs on, nothing changes but the state. A rate is that of the state's counter of hops, and those of
+others must stand still meanwhile.
 """
 
 import contextlib
@@ -30,8 +31,17 @@ TURNS, CHANGE = 25, 0.006
 FOREVER = "100000000"
 UNIT = "/s"
 
-State = Callable[[], contextlib.AbstractContextManager[None]]
+On = Callable[[], contextlib.AbstractContextManager[None]]
 Traffics = Callable[[], list[Traffic]]
+
+
+@dataclass(frozen=True)
+class State:
+    """What a pair is in for a turn."""
+
+    on: On
+    traffic: Traffics
+    """The counters of each CPU that show its hops."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +49,6 @@ class Stage:
     """Where a pair runs."""
 
     states: Mapping[str, State]
-    traffic: Traffics
-    """The counters of each CPU."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ class Turns:
         failed, rates = None, {name: list[float]() for name in self._names}
         try:
             with self.stage(machine) as stage:
-                await_hops(stage.traffic)
+                await_hops(stage)
                 rates = take_turns(stage, TURNS * effort.rounds)
         except (Failed, SockhopError, OSError) as error:
             failed = str(error)
@@ -83,13 +91,16 @@ class Turns:
         return tuple(dict.fromkeys(name for ratio in self.ratios for name in (ratio.theirs, ratio.ours)))
 
 
-def await_hops(traffic: Traffics) -> None:
-    """Wait until the pair hops. Raises Failed."""
-    deadline = time.monotonic() + START_SECONDS
-    while not hops(traffic):
-        if time.monotonic() > deadline:
-            raise Failed(f"nothing hopped within {START_SECONDS:.0f} s")
-        time.sleep(0.005)
+def await_hops(stage: Stage) -> None:
+    """Wait until the pair hops in each state. Raises Failed."""
+    for name, state in stage.states.items():
+        deadline = time.monotonic() + START_SECONDS
+        with state.on():
+            before = hops(state)
+            while hops(state) == before:
+                if time.monotonic() > deadline:
+                    raise Failed(f"{name}: nothing hopped within {START_SECONDS:.0f} s")
+                time.sleep(0.005)
 
 
 def take_turns(stage: Stage, turns: int) -> dict[str, list[float]]:
@@ -98,28 +109,35 @@ def take_turns(stage: Stage, turns: int) -> dict[str, list[float]]:
     order = list(stage.states)
     for _ in range(turns + 1):
         for name in order:
-            with stage.states[name]():
+            with stage.states[name].on():
                 time.sleep(SETTLE)
-                rates[name].append(hops_a_second(stage.traffic))
+                rates[name].append(hops_a_second(stage, name))
         order.append(order.pop(0))
-    hop, stack = status.traffic(stage.traffic())
-    if stack.messages > hop.messages * (1 - MOST):
-        raise Failed(f"only {hop.messages} messages hopped; to the stack: {stack.reasons}")
+    for name, state in stage.states.items():
+        hop, stack = status.traffic(state.traffic())
+        if stack.messages > hop.messages * (1 - MOST):
+            raise Failed(f"{name}: only {hop.messages} messages hopped; to the stack: {stack.reasons}")
     if not all(map(all, rates.values())):
         raise Failed("at times nothing hopped")
     return rates
 
 
-def hops(traffic: Traffics) -> int:
+def hops(state: State) -> int:
     """How many messages have hopped."""
-    return status.traffic(traffic())[0].messages
+    return status.traffic(state.traffic())[0].messages
 
 
-def hops_a_second(traffic: Traffics) -> float:
-    """For the time of a slice."""
-    before, start = hops(traffic), time.perf_counter()
+def hops_a_second(stage: Stage, name: str) -> float:
+    """For the time of a slice. Raises Failed if the pair is in another state, too."""
+    own = stage.states[name]
+    others = {other: state for other, state in stage.states.items() if state.traffic is not own.traffic}
+    still = {other: hops(state) for other, state in others.items()}
+    before, start = hops(own), time.perf_counter()
     time.sleep(SLICE)
-    after, end = hops(traffic), time.perf_counter()
+    after, end = hops(own), time.perf_counter()
+    for other, state in others.items():
+        if hops(state) != still[other]:
+            raise Failed(f"{name}: {hops(state) - still[other]} messages hopped by {other}")
     return (after - before) / (end - start)
 
 

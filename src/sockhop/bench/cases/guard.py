@@ -15,7 +15,7 @@ from sockhop.bench.effort import LESSON
 from sockhop.bench.figures import Wanted
 from sockhop.bench.machine import Failed, Machine, Place
 from sockhop.bench.processes import beside, serving
-from sockhop.bench.turns import FOREVER, Stage, Turns, echo
+from sockhop.bench.turns import FOREVER, On, Stage, State, Turns, echo
 from sockhop.control.accelerator import Accelerator
 from sockhop.control.instance import Instance
 from sockhop.control.pins import closing
@@ -45,14 +45,13 @@ def stage(lesson: Measure, pair: Pair, machine: Machine) -> Iterator[Stage]:
         watch_no_more(hops)
         guard = stack.enter_context(hops.instance.get(program(GUARD)))
         stack.enter_context(pair(machine, Place(cgroup, machine.near, "0")))
-        yield Stage(
-            {
-                "unguarded": contextlib.nullcontext,
-                "empty": functools.partial(attached, reference.program(handle, "empty")),
-                "guarded": functools.partial(attached, guard),
-            },
-            hops.instance.traffic,
-        )
+        states: dict[str, On] = {
+            "unguarded": contextlib.nullcontext,
+            "empty": functools.partial(attached, reference.program(handle, "empty")),
+            "guarded": functools.partial(attached, guard),
+        }
+        traffic = hops.instance.traffic
+        yield Stage({name: State(on, traffic) for name, on in states.items()})
 
 
 def watch_no_more(hops: Shown) -> None:
