@@ -71,7 +71,7 @@ bench-check: install ## a quick run of them must not be surely worse than the ra
 	@scripts/packages.sh $(TEST_PACKAGES)
 	@$(BIN)/sockhop bench --quick --against $(RATIOS)
 
-bench-ratios: install ## store the ratios of a quick run for bench-check
+bench-ratios: install ## store the ratios of a quick run for bench-check, with nothing else running
 	@scripts/packages.sh $(TEST_PACKAGES)
 	@$(BIN)/sockhop bench --quick --save-ratios $(RATIOS)
 

@@ -1,16 +1,19 @@
 """``bench`` as far as it measures nothing."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from sockhop.bench import running
 from sockhop.bench.effort import QUICK, Effort
 from sockhop.bench.machine import Machine
+from sockhop.bench.report import Report
 from sockhop.cli import exits, progress
 from sockhop.cli.bench import command
 from sockhop.errors import BadReport, NotPermitted
@@ -100,6 +103,61 @@ def test_ratios_are_saved_and_compared(saved: Path, tmp_path: Path) -> None:
     code, _, err = bench("--from", str(saved), "--against", str(kept))
     assert code == exits.FAILED
     assert "rr-1-nodelay-1cpu: hop / tcp is 1.600 and was" in err
+
+
+@pytest.fixture
+def against(saved: Path, tmp_path: Path) -> Path:
+    """Stored ratios that the saved run does not reach."""
+    kept = tmp_path / "ratios.json"
+    bench("--from", str(saved), "--save-ratios", str(kept))
+    better: dict[str, Any] = json.loads(kept.read_text())
+    for ratio in better["ratios"].values():
+        ratio["low"] *= 2
+    better["ratios"]["rr-old: hop / tcp"] = {"low": 1.0}
+    kept.write_text(json.dumps(better))
+    return kept
+
+
+def measured(monkeypatch: pytest.MonkeyPatch, *reports: Report) -> list[str | None]:
+    """Let these come of the runs to come; what congestion control each was asked for."""
+    asked: list[str | None] = []
+    left = iter(reports)
+
+    def measure(_cases: object, _effort: Effort, _begins: object, congestion_control: str | None) -> Report:
+        asked.append(congestion_control)
+        return next(left)
+
+    monkeypatch.setattr(running, "measure", measure)
+    return asked
+
+
+def test_a_loss_is_dropped_only_where_the_second_run_has_measured_it(
+    saved: Path, against: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Report.parse(json.loads(saved.read_text()))
+    lost = "rr-1-nodelay-1cpu: hop / tcp is 1.600 and was"
+    empty = dataclasses.replace(first, results=[])
+    assert measured(monkeypatch, first, empty) == []
+    code, _, err = bench("--against", str(against))
+    assert (code, lost in err) == (exits.FAILED, True)
+    assert "stored, but not measured now: rr-old: hop / tcp" in err
+    asked = measured(monkeypatch, first, dataclasses.replace(empty, interrupted=True))
+    with pytest.raises(click.Abort):
+        bench("--against", str(against))
+    assert asked == ["cubic", "cubic"]
+
+
+def test_ratios_of_another_congestion_control_are_refused_before_anything_is_measured(against: Path) -> None:
+    with pytest.raises(BadReport, match="this run's is bbr"):
+        bench("--against", str(against), "--congestion-control", "bbr")
+
+
+def test_ratios_of_a_busy_machine_are_stored_with_a_warning(saved: Path, tmp_path: Path) -> None:
+    report = json.loads(saved.read_text())
+    report["machine"]["load"] = 1.2
+    saved.write_text(json.dumps(report))
+    _, _, err = bench("--from", str(saved), "--save-ratios", str(tmp_path / "ratios.json"))
+    assert "these ratios are of a busy machine (load 1.20 when it began)" in err
 
 
 @pytest.mark.parametrize("option", ["--from", "--against"])

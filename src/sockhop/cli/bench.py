@@ -31,7 +31,10 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--from", "from_file", type=_FILE, help="Show what --json printed, instead of measuring.")
 @click.option("--save-ratios", "save_file", type=_FILE, help="Write the ratios to a file, for --against.")
 @click.option(
-    "--congestion-control", metavar="NAME", help="TCP's, for this run: 'cubic'. Default: this machine's."
+    "--congestion-control",
+    metavar="NAME",
+    help="TCP's, for this run: 'bbr'. Default: this machine's; "
+    f"for ratios that are stored or compared, {ratios.CONGESTION_CONTROL}.",
 )
 @click.option("--against", "against_file", type=_FILE, help="Fail if a ratio is surely worse than in this file.")
 def command(
@@ -56,22 +59,46 @@ def command(
         return _list(cases, effort, as_json)
     if not all(_is_writable(path) for path in (html_file, save_file) if path):
         return exits.FAILED  # before half an hour was measured for nothing
-    stored = _read(against_file) if against_file else None
+    if (save_file or against_file) and not (congestion_control or from_file):
+        congestion_control = ratios.CONGESTION_CONTROL
+    stored = _stored(against_file, congestion_control) if against_file else None
     report = Report.parse(_read(from_file)) if from_file else _measure(cases, effort, congestion_control)
+    _show(report, as_json, as_markdown)
+    if html_file:
+        html_file.write_text(page.render(report))
+    if save_file:
+        _save(report, save_file)
+    if report.interrupted:
+        raise click.Abort
+    lost = stored is not None and _has_lost(report, stored, None if from_file else effort, congestion_control)
+    return exits.FAILED if lost or any(row.failed for row in report.rows) else exits.OK
+
+
+def _stored(path: Path, congestion_control: str | None) -> ratios.Stored:
+    """What the file has; what cannot be compared is refused before anything is measured."""
+    stored = ratios.Stored.parse(_read(path))
+    if congestion_control:
+        stored.require(congestion_control)
+    return stored
+
+
+def _show(report: Report, as_json: bool, as_markdown: bool) -> None:
     if as_json:
         output.data(report.as_json())
     elif as_markdown:
         click.echo(markdown.render(report), nl=False)
     else:
         table.show(report)
-    if html_file:
-        html_file.write_text(page.render(report))
-    if save_file:
-        save_file.write_text(json.dumps(ratios.to_store(report), indent=1) + "\n")
-    if report.interrupted:
-        raise click.Abort
-    lost = stored is not None and _has_lost(report, stored, None if from_file else effort, congestion_control)
-    return exits.FAILED if lost or any(row.failed for row in report.rows) else exits.OK
+
+
+def _save(report: Report, path: Path) -> None:
+    path.write_text(json.dumps(ratios.to_store(report), indent=1) + "\n")
+    if report.facts["load"] > BUSY:
+        output.message(
+            f"these ratios are of a busy machine (load {report.facts['load']:.2f} when it began): what is "
+            "compared with them will seem better or worse than it is. Store them again when the load is below "
+            f"{BUSY}"
+        )
 
 
 def _list(cases: Sequence[running.Case], effort: Effort, as_json: bool) -> int:
@@ -100,18 +127,27 @@ def _measure(cases: Sequence[running.Case], effort: Effort, congestion_control: 
         )
 
 
-def _has_lost(report: Report, stored: Any, effort: Effort | None, congestion_control: str | None) -> bool:
+def _has_lost(
+    report: Report, stored: ratios.Stored, effort: Effort | None, congestion_control: str | None
+) -> bool:
     """Whether a ratio is worse than the stored one.
 
     With an effort it has to show twice, for a neighbour may have woken just then.
     """
-    lost = ratios.losses(report, stored)
+    if missing := stored.missing(report):
+        output.message(f"stored, but not measured now: {'; '.join(missing)}")
+    lost = stored.losses(report)
     if lost and effort is not None:
         names = sorted({loss.row.case for loss in lost})
         output.message(f"measuring again what seems to have become worse: {', '.join(names)}")
         again = _measure([case for case in running.CASES if case.name in names], effort, congestion_control)
-        keys = {loss.row.key for loss in lost}
-        lost = [loss for loss in ratios.losses(again, stored) if loss.row.key in keys]
+        if again.interrupted:
+            raise click.Abort
+        for row in again.rows:
+            if row.failed:
+                output.message(f"{row.key} could not be measured again: {row.failed}")
+        held = stored.held(again)
+        lost = [loss for loss in lost if loss.row.key not in held]
     for loss in lost:
         output.message(loss.words())
     if not lost:
