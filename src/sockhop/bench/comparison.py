@@ -10,7 +10,7 @@ from sockhop.bench.arms import Arm, Lesson, Session, arm
 from sockhop.bench.effort import LESSON, Effort, native
 from sockhop.bench.figures import Row, Wanted, noise, summarise
 from sockhop.bench.histogram import Histogram
-from sockhop.bench.machine import Failed, Machine
+from sockhop.bench.machine import TROUBLE, Failed, Machine
 from sockhop.bench.results import Measured, Result
 from sockhop.bench.sample import Sample
 
@@ -84,7 +84,7 @@ class Comparison:
                     continue
                 try:
                     samples[name].append(self._once(machine, effort, self.make(machine, name)))
-                except Failed as error:
+                except TROUBLE as error:
                     failures[name] = str(error)
         arms = {name: self._measured(name, samples[name], failures.get(name)) for name in names}
         rows = [

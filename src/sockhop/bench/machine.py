@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sockhop.bench.compiling import PROGRAMS, compile_programs
+from sockhop.errors import SockhopError
 from sockhop.kernel import cgroups
 
 LOCAL = "127.0.0.1"
@@ -26,6 +27,10 @@ FAR = "10.0.0.2"
 
 class Failed(Exception):
     """A measurement that gave no number. It is reported with this reason, never as zero."""
+
+
+#: What can befall a measurement: it takes that one alone with it.
+TROUBLE = (Failed, SockhopError, OSError, subprocess.SubprocessError)
 
 
 @dataclass(frozen=True)

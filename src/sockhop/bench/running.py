@@ -1,6 +1,7 @@
 """A run: which cases, one after the other, and what came of them."""
 
 import os
+import subprocess
 import time
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
@@ -28,6 +29,7 @@ from sockhop.bench.cases import (
     stream,
 )
 from sockhop.bench.effort import Effort
+from sockhop.bench.figures import Row
 from sockhop.bench.machine import Failed, Machine, set_up
 from sockhop.bench.report import Report, machine_facts
 from sockhop.bench.results import Result
@@ -46,6 +48,10 @@ class Case(Protocol):
     @property
     def title(self) -> str:
         """For people."""
+
+    @property
+    def group(self) -> str:
+        """What it is reported with."""
 
     @property
     def quick(self) -> bool:
@@ -106,11 +112,28 @@ def measure(
         with signals.interrupting(), priority.raised(), set_up(congestion_control) as machine:
             with Accelerator(cgroup=machine.child("tried")):
                 pass  # this kernel can be trusted with connections
-            for case in cases:
-                begins(case)
-                results.append(case.measure(machine, effort))
-    except Failed as error:
-        raise Unsupported(f"the benchmark could not be set up: {error}") from error
+            try:
+                for case in cases:
+                    begins(case)
+                    results.append(_result(case, machine, effort))
+            except KeyboardInterrupt:
+                interrupted = True
     except KeyboardInterrupt:
         interrupted = True
+    except (Failed, OSError, subprocess.SubprocessError) as error:
+        if not results:
+            raise Unsupported(f"the benchmark could not be set up: {error}") from error
+        results.append(_failed("tidying", "taking away what was made for the run", "tidying", error))
     return Report(facts, results, effort, time.monotonic() - start, interrupted)
+
+
+def _result(case: Case, machine: Machine, effort: Effort) -> Result:
+    """What came of a case; whatever befalls it takes no other with it."""
+    try:
+        return case.measure(machine, effort)
+    except Exception as error:  # noqa: BLE001 - of half an hour's results, this is one
+        return _failed(case.name, case.title, case.group, error)
+
+
+def _failed(name: str, title: str, group: str, error: Exception) -> Result:
+    return Result(name, title, group, [Row(name, title, "", "", failed=f"{type(error).__name__}: {error}")])

@@ -15,12 +15,11 @@ from sockhop.bench.arms import MOST
 from sockhop.bench.cases.native import PORT
 from sockhop.bench.comparison import Ratio, compared
 from sockhop.bench.effort import Effort
-from sockhop.bench.machine import LOCAL, Failed, Machine, Place
+from sockhop.bench.machine import LOCAL, TROUBLE, Failed, Machine, Place
 from sockhop.bench.processes import START_SECONDS, beside, serving
 from sockhop.bench.results import Measured, Result
 from sockhop.bench.sample import Sample
 from sockhop.control import status
-from sockhop.errors import SockhopError
 from sockhop.kernel.abi import Traffic
 
 #: Seconds that a state is measured for, and those before in which caches get used to it.
@@ -75,7 +74,7 @@ class Turns:
             with self.stage(machine) as stage:
                 await_hops(stage)
                 rates = take_turns(stage, TURNS * effort.rounds)
-        except (Failed, SockhopError, OSError) as error:
+        except TROUBLE as error:
             failed = str(error)
         # The first turn warms up.
         samples = {name: tuple(map(Sample, each)) for name, each in rates.items()}

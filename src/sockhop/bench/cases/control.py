@@ -12,10 +12,10 @@ from pathlib import Path
 from sockhop.bench import idle
 from sockhop.bench.effort import Effort
 from sockhop.bench.figures import Row, Wanted, summarise
-from sockhop.bench.machine import Failed, Machine
+from sockhop.bench.machine import TROUBLE, Failed, Machine
 from sockhop.bench.results import Result
 from sockhop.control.accelerator import Accelerator
-from sockhop.errors import SockhopError
+from sockhop.kernel import signals
 
 SOCKETS = 50_000
 COMMAND = str(Path(sys.executable).with_name("sockhop"))
@@ -25,27 +25,39 @@ NOT_UP = 3
 def command(*argv: str) -> tuple[float, str]:
     """Run a sockhop command and return its seconds and its output. Raises Failed."""
     start = time.perf_counter()
-    done = subprocess.run([COMMAND, *argv], capture_output=True, text=True, timeout=60, check=False)
+    done = called(*argv)
     seconds = time.perf_counter() - start
     if done.returncode:
         raise Failed(f"sockhop {argv[0]}: status {done.returncode}: {done.stderr.strip()}")
     return seconds, done.stdout
 
 
+def called(*argv: str) -> "subprocess.CompletedProcess[str]":
+    """What came of a sockhop command. Raises what there is in TROUBLE."""
+    return subprocess.run([COMMAND, *argv], capture_output=True, text=True, timeout=60, check=False)
+
+
 @contextlib.contextmanager
-def service(scope: Path) -> Iterator[None]:
-    """``sockhop up`` meanwhile. Raises Failed if it is up already: that one is somebody's."""
-    try:
-        found = subprocess.run([COMMAND, "status"], capture_output=True, timeout=60, check=False).returncode
-    except OSError as error:
-        raise Failed(f"{COMMAND}: {error.strerror}") from error
+def service(scope: Path) -> Iterator[float]:
+    """``sockhop up`` meanwhile, and the seconds that it took.
+
+    Raises Failed if it is up already: that one is somebody's.
+    """
+    found = called("status").returncode
     if found != NOT_UP:
         raise Failed(f"sockhop is up on this machine already, or cannot tell (status {found}): not touched")
-    command("up", "--mode", "eager", "--cgroup", str(scope))
     try:
-        yield
+        yield command("up", "--mode", "eager", "--cgroup", str(scope))[0]
     finally:
-        command("down", "--wait", "10")
+        take_down()
+
+
+def take_down() -> None:
+    """Say ``down``, Ctrl-C or not; an ``up`` that was ended half-way may have left nothing. Raises Failed."""
+    with signals.deferred():
+        done = called("down", "--wait", "10")
+    if done.returncode not in (0, NOT_UP):
+        raise Failed(f"sockhop down: status {done.returncode}: {done.stderr.strip()}")
 
 
 def up_library(machine: Machine, effort: Effort) -> list[float]:
@@ -61,11 +73,9 @@ def up_library(machine: Machine, effort: Effort) -> list[float]:
 def up_command(machine: Machine, effort: Effort) -> list[float]:
     """Seconds of the whole command, Python's start included."""
     scope, seconds = machine.child("hop"), []
-    with service(scope):
-        pass  # proves that we may
     for _ in range(effort.rounds):
-        seconds.append(command("up", "--mode", "eager", "--cgroup", str(scope))[0])
-        command("down", "--wait", "10")
+        with service(scope) as took:
+            seconds.append(took)
     return seconds
 
 
@@ -113,6 +123,7 @@ class Duration:
     lasts: float
     """Seconds, about."""
     quick: bool = False
+    group = "control plane"
 
     def seconds(self, effort: Effort) -> float:
         """How long it is going to take."""
@@ -120,13 +131,13 @@ class Duration:
 
     def measure(self, machine: Machine, effort: Effort) -> Result:
         """One row."""
-        return Result(self.name, self.title, "control plane", [self._row(machine, effort)])
+        return Result(self.name, self.title, self.group, [self._row(machine, effort)])
 
     def _row(self, machine: Machine, effort: Effort) -> Row:
         wanted = Wanted(self.limit, at_least=False)
         try:
             samples = self.sample(machine, effort)
-        except (Failed, SockhopError) as error:
+        except TROUBLE as error:
             return Row(self.name, self.title, "", "s", wanted=wanted, failed=str(error))
         return summarise(lambda **given: Row(self.name, self.title, "", "s", wanted=wanted, **given), samples)
 

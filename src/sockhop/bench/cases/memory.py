@@ -6,7 +6,7 @@ from sockhop.bench import idle
 from sockhop.bench.arms import Arm, Hop, Plain, Sent
 from sockhop.bench.effort import Effort
 from sockhop.bench.figures import Row, Wanted, summarise
-from sockhop.bench.machine import Failed, Machine
+from sockhop.bench.machine import TROUBLE, Machine
 from sockhop.bench.results import Result
 
 WANTED = Wanted(2048, at_least=False)
@@ -41,6 +41,7 @@ class Memory:
 
     name = "memory"
     title = "idle socket"
+    group = "memory"
     quick = False
 
     def seconds(self, effort: Effort) -> float:
@@ -49,7 +50,7 @@ class Memory:
 
     def measure(self, machine: Machine, effort: Effort) -> Result:
         """Weigh both."""
-        return Result(self.name, self.title, "memory", self._rows(machine, effort))
+        return Result(self.name, self.title, self.group, self._rows(machine, effort))
 
     def _rows(self, machine: Machine, effort: Effort) -> list[Row]:
         """Rows for TCP's own, for what hopping adds, and for the fixed part spread over its capacity."""
@@ -58,7 +59,7 @@ class Memory:
             for _ in range(min(ROUNDS, effort.rounds) + 1):
                 plain = weigh(machine, effort, Plain(machine, "tcp"))
                 turns.append((plain, weigh(machine, effort, Hop(machine))))
-        except Failed as error:
+        except TROUBLE as error:
             return [Row(self.name, self.title, "", "B", wanted=WANTED, failed=str(error))]
         del turns[0]
         beyond = [hop.socket - tcp.socket for tcp, hop in turns]
