@@ -119,6 +119,15 @@ def test_on_a_terminal_there_is_a_bar_that_is_drawn_between_cases_only(
     assert shown.count("\x1b[2K") <= 6
 
 
+def test_a_service_around_the_run_is_refused(sandbox: Sandbox, scratch: dict[str, Any]) -> None:
+    assert sandbox.sockhop("up", "--all").returncode == 0
+    done = sandbox.sockhop(*SMALL, **scratch)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "and so over what is to be measured: plain TCP would hop, too. Take it down meanwhile" in done.stderr
+    assert sandbox.sockhop("down").returncode == 0
+    nothing_left(sandbox, scratch)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted(sandbox: Sandbox, scratch: dict[str, Any], number: signal.Signals) -> None:
     with sandbox.popen(SOCKHOP, "bench", "--only", "rr-64-*", "--json", **scratch) as bench:

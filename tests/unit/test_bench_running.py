@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sockhop.bench import priority, running
+from sockhop.bench import alone, priority, running
 from sockhop.bench.cases import control
 from sockhop.bench.effort import QUICK, Effort
 from sockhop.bench.machine import Failed, Machine
@@ -50,6 +50,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *cases: Case, end: Exce
     monkeypatch.setattr(running, "set_up", set_up)
     monkeypatch.setattr(priority, "raised", contextlib.nullcontext)
     monkeypatch.setattr(running, "Accelerator", lambda **_given: contextlib.nullcontext())
+    monkeypatch.setattr(alone, "require", lambda _cgroup: None)
     return running.measure(cases, QUICK, lambda _case: None)
 
 

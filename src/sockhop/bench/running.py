@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Protocol
 
-from sockhop.bench import priority
+from sockhop.bench import alone, priority
 from sockhop.bench.cases import (
     connect,
     control,
@@ -110,6 +110,7 @@ def measure(
     interrupted, start = False, time.monotonic()
     try:
         with signals.interrupting(), priority.raised(), set_up(congestion_control) as machine:
+            alone.require(machine.cgroup)
             with Accelerator(cgroup=machine.child("tried")):
                 pass  # this kernel can be trusted with connections
             try:
