@@ -15,7 +15,12 @@ from sockhop.bench.sample import Sample
 from sockhop.bench.usage import Usage
 
 FACTS = {"kernel": "6.18.0", "cpu": "a <fast> one | two", "cpus": 2, "congestion_control": "cubic", "load": 0.25}
-RATES = {"tcp": [100.0, 100.0, 101.0, 99.0, 100.0], "hop": [150.0, 160.0, 161.0, 159.0, 160.0]}
+RATES = {
+    "tcp": [100.0, 100.0, 101.0, 99.0, 100.0, 100.0, 100.0],
+    "hop": [150.0, 160.0, 161.0, 159.0, 160.0, 160.0, 160.0],
+}
+AT_MOST = Wanted(0.5, at_least=False)
+EFFORT = Effort(rounds=6)
 RATIOS = (Ratio("hop", "tcp", NEVER_SLOWER), Ratio("hop", "tcp", Wanted(1.0, at_least=False), of="p99.9"))
 
 
@@ -52,14 +57,24 @@ def comparison(
 
 
 def result(machine: Machine, case: Comparison | None = None) -> Result:
-    """What comes of a case in four rounds."""
-    return (case or comparison()).measure(machine, Effort(rounds=4))
+    """What comes of a case in six rounds."""
+    return (case or comparison()).measure(machine, EFFORT)
 
 
 def report(machine: Machine) -> Report:
     """One with a case that is measured, one of another size, one that fails, and a plain figure."""
     failing = comparison({"tcp": RATES["tcp"], "hop": []}, name="rr-64-nodelay-1cpu")
     larger = dataclasses.replace(comparison(), name="rr-1M-nodelay-1cpu", size=1 << 20)
-    figure = Row("up", "sockhop up", "", "s", value=0.1, low=0.09, high=0.12, wanted=Wanted(0.5, at_least=False))
+    figure = Row(
+        "up",
+        "sockhop up",
+        "",
+        "s",
+        value=0.1,
+        low=0.09,
+        high=0.12,
+        wanted=Wanted(0.5, at_least=False),
+        samples=(0.1,) * 6,
+    )
     cases = [result(machine), result(machine, failing), result(machine, larger)]
-    return Report(FACTS, [*cases, Result("up", "sockhop up", "control plane", [figure])], Effort(rounds=4), 12.5)
+    return Report(FACTS, [*cases, Result("up", "sockhop up", "control plane", [figure])], EFFORT, 12.5)

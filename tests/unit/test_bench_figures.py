@@ -1,32 +1,63 @@
 """The statistics of the benchmarks, and what is concluded from them."""
 
+import dataclasses
+import math
 import random
-import statistics
 
 import pytest
 
-from sockhop.bench.figures import NEVER_SLOWER, NOISY, Row, Wanted, interval, noise, summarise
+from sockhop.bench import running
+from sockhop.bench.comparison import Comparison
+from sockhop.bench.effort import QUICK, Effort
+from sockhop.bench.figures import NEVER_SLOWER, NOISY, SURE, Row, Wanted, interval, noise, summarise
 
 
 def row(value: float, low: float, high: float, wanted: Wanted | None, noise: float | None = 0.01) -> Row:
     """A row about a ratio."""
-    return Row("case", "title", "hop / tcp", "x", value=value, low=low, high=high, wanted=wanted, noise=noise)
+    return Row(
+        "case",
+        "title",
+        "hop / tcp",
+        "x",
+        value=value,
+        low=low,
+        high=high,
+        wanted=wanted,
+        noise=noise,
+        samples=(value,) * SURE,
+    )
 
 
-def test_the_interval_holds_the_median_nineteen_times_in_twenty() -> None:
-    chance = random.Random(1)
-    hits = 0
-    for _ in range(300):
-        samples = [chance.gauss(1.5, 0.1) for _ in range(15)]
-        low, high = interval(samples, draws=300)
-        assert low <= statistics.median(samples) <= high
-        hits += low <= 1.5 <= high
-    assert 0.9 < hits / 300 < 0.995
+def rounds() -> set[int]:
+    """How many samples the results of a whole run and of a quick one are made of."""
+    efforts = (Effort(), QUICK)
+    compared = {case.count(effort) for case in running.CASES if isinstance(case, Comparison) for effort in efforts}
+    return compared | {effort.rounds for effort in efforts}
 
 
-def test_the_same_samples_give_the_same_interval() -> None:
-    samples = [1.0, 1.1, 0.9, 1.2, 1.05]
-    assert interval(samples) == interval(samples)
+def test_there_are_enough_rounds_for_an_interval() -> None:
+    assert min(rounds()) >= SURE
+
+
+@pytest.mark.parametrize("skewed", [False, True])
+@pytest.mark.parametrize("count", [*sorted(rounds()), 200])
+def test_the_interval_holds_the_median_nineteen_times_in_twenty(count: int, skewed: bool) -> None:
+    chance, hits = random.Random(1), 0
+    for _ in range(1000):
+        samples = [chance.gauss(0, 0.5) for _ in range(count)]
+        low, high = interval([math.exp(sample) for sample in samples] if skewed else samples)
+        hits += low <= (1 if skewed else 0) <= high
+    assert hits / 1000 == pytest.approx(0.95, abs=0.02)
+
+
+def test_the_interval_of_few_samples_is_all_of_them() -> None:
+    assert interval([1.0, 1.1, 0.9, 1.2, 1.05]) == (0.9, 1.2)
+    assert interval([1.0]) == (1.0, 1.0)
+
+
+def test_few_samples_are_never_sure() -> None:
+    few = dataclasses.replace(row(1.7, 1.65, 1.75, Wanted(1.6)), samples=(1.65, 1.7, 1.75, 1.7, 1.7))
+    assert (few.verdict, few.sure) == ("met", False)
 
 
 def test_a_summary_keeps_the_samples() -> None:

@@ -1,14 +1,18 @@
 """What becomes of a run: rows, and the kinds of report."""
 
+import contextlib
 import dataclasses
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from sockhop.bench import markdown, page, table, units
-from sockhop.bench.comparison import Ratio
+from sockhop.bench import markdown, page, running, table, units
+from sockhop.bench.arms import LEARNING, LOADING, Arm, Hop, Plain, PlainSession, Session
+from sockhop.bench.comparison import Comparison, Ratio
+from sockhop.bench.effort import LESSON, Effort
 from sockhop.bench.machine import Failed, Machine
 from sockhop.bench.report import Report
 from sockhop.bench.sample import Sample
@@ -24,7 +28,7 @@ def machine(tmp_path: Path) -> Machine:
 
 def test_ratios_are_of_the_same_round_and_without_the_warm_up(machine: Machine) -> None:
     rate, latency = making.result(machine).rows
-    assert rate.samples == pytest.approx([1.6, 161 / 101, 159 / 99, 1.6])
+    assert rate.samples == pytest.approx([1.6, 161 / 101, 159 / 99, 1.6, 1.6, 1.6])
     assert rate.rates == (160.0, 100.0)
     assert rate.verdict == "met"
     assert latency.value == pytest.approx(100 / 160, rel=0.01)
@@ -39,7 +43,62 @@ def test_samples_and_the_warm_up_are_kept(machine: Machine) -> None:
     tcp, hop = making.result(machine).arms
     assert [sample.rate for sample in (*hop.warm_up, *hop.samples)] == making.RATES["hop"]
     assert tcp.histogram is not None
-    assert sum(tcp.histogram.counts.values()) == 4 * 1000
+    assert sum(tcp.histogram.counts.values()) == 6 * 1000
+
+
+def test_each_arm_comes_first_as_often_as_the_others(machine: Machine) -> None:
+    came: list[str] = []
+    case = making.comparison({name: [1.0] * 7 for name in ("tcp", "hop", "unix")})
+
+    def make(machine: Machine, name: str) -> Arm:
+        came.append(name)
+        return Plain(machine, name)
+
+    making.result(machine, dataclasses.replace(case, make=make))
+    assert came[:9] == ["tcp", "hop", "unix", "hop", "unix", "tcp", "unix", "tcp", "hop"]
+
+
+def test_where_one_arm_learns_all_get_lessons(machine: Machine) -> None:
+    efforts: dict[str, list[Effort]] = {"tcp": [], "auto": []}
+
+    @dataclasses.dataclass(frozen=True)
+    class Pupil(PlainSession):
+        """One that has learned after two lessons."""
+
+        def has_learned(self) -> bool:
+            return efforts["auto"].count(LESSON) % 3 == 2
+
+    @dataclasses.dataclass(frozen=True)
+    class School(Plain):
+        @contextlib.contextmanager
+        def up(self) -> Iterator[Session]:
+            yield Pupil(self.machine.scratch)
+
+    def sample(_machine: Machine, effort: Effort, arm: Arm, _session: Session) -> Sample:
+        efforts[arm.name].append(effort)
+        return making.sample(1)
+
+    case = Comparison(
+        "case",
+        "title",
+        "group",
+        ("tcp", "auto"),
+        sample,
+        (),
+        make=lambda machine, name: School(machine, name, learns=name == "auto"),
+    )
+    making.result(machine, case)
+    assert efforts["tcp"] == [LESSON, making.EFFORT] * 7
+    assert efforts["auto"] == [LESSON, LESSON, LESSON, making.EFFORT] * 7
+
+
+def test_the_arms_that_learn_are_those_whose_lessons_are_counted(machine: Machine) -> None:
+    for case in running.CASES:
+        if isinstance(case, Comparison):
+            learning = {name for name in case.arms if case.make(machine, name).learns}
+            assert learning == LEARNING & {*case.arms}, case.name
+            loading = {name for name in case.arms if isinstance(case.make(machine, name), Hop)}
+            assert loading == LOADING & {*case.arms}, case.name
 
 
 def test_an_arm_that_fails_takes_only_its_own_ratios_with_it(machine: Machine) -> None:
@@ -57,7 +116,7 @@ def test_a_report_is_read_as_it_was_written(machine: Machine) -> None:
     assert json.dumps(again.as_json()) == written
     assert again.rows == report.rows
     first = report.as_json()["results"][0]["arms"][0]
-    assert [sample["warm_up"] for sample in first["samples"]] == [True] + [False] * 4
+    assert [sample["warm_up"] for sample in first["samples"]] == [True] + [False] * 6
 
 
 @pytest.mark.parametrize(
@@ -75,7 +134,7 @@ def test_what_is_no_report_is_refused(value: object, why: str) -> None:
 
 
 def test_noise_is_told_with_what_to_do(machine: Machine) -> None:
-    rates = {"tcp": [1, 100, 150, 80, 120.0], "hop": [1, 100, 100, 100, 100.0]}
+    rates = {"tcp": [1, 100, 150, 80, 120, 90, 140.0], "hop": [1, 100, 100, 100, 100, 100, 100.0]}
     noisy = making.result(machine, making.comparison(rates))
     report = dataclasses.replace(making.report(machine), results=[noisy])
     assert "too noisy to tell: 2" in report.summary()

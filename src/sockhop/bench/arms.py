@@ -15,6 +15,9 @@ from sockhop.control.accelerator import Accelerator
 from sockhop.control.watching import LOOKS_TO_STOP
 from sockhop.errors import SockhopError
 
+#: The arms of auto mode, and those for which sockhop is loaded.
+LEARNING = frozenset({"auto", "kept"})
+LOADING = LEARNING | {"hop", "up"}
 #: The part of a sample's messages that must have gone the arm's own way.
 MOST = 0.9
 #: The same for bulk: what finds the queue full goes through the stack, all of it if the reader never catches up.

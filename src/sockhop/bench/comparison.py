@@ -1,4 +1,4 @@
-"""Measuring arms side by side: A B C A B C ..., and ratios of the same round."""
+"""Measuring arms side by side: A B C B C A ..., and ratios of the same round."""
 
 import dataclasses
 import functools
@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from sockhop.bench.arms import Arm, Lesson, Session, arm
+from sockhop.bench.arms import LEARNING, LOADING, Arm, Lesson, Session, arm
 from sockhop.bench.effort import LESSON, Effort, native
-from sockhop.bench.figures import Row, Wanted, noise, summarise
+from sockhop.bench.figures import SURE, Row, Wanted, noise, summarise
 from sockhop.bench.histogram import Histogram
 from sockhop.bench.machine import TROUBLE, Failed, Machine
 from sockhop.bench.results import Measured, Result
 from sockhop.bench.sample import Sample
 
-#: Seconds to set an arm up for a sample, and to take it away.
-ARM_SECONDS = 0.1
+#: Seconds to set an arm up for a sample, and to take it away; and more where sockhop is loaded for it.
+ARM_SECONDS, LOAD_SECONDS = 0.03, 0.2
 #: Runs that an arm learns from: three for a class with a connection each, and one to look at what it has learned.
 LESSONS, MOST_LESSONS = 4, 8
 
@@ -69,23 +69,26 @@ class Comparison:
     def seconds(self, effort: Effort) -> float:
         """How long it is going to take."""
         arms = self._arms(effort)
-        learning = sum(name == "auto" for name in arms)
-        each = len(arms) * (self.lasts(effort) + ARM_SECONDS) + learning * LESSONS * self.lasts(LESSON)
-        return (self._count(effort) + 1) * each
+        each = len(arms) * (self.lasts(effort) + ARM_SECONDS) + len(LOADING & {*arms}) * LOAD_SECONDS
+        if learning := len(LEARNING & {*arms}):
+            each += (learning * LESSONS + len(arms) - learning) * self.lasts(LESSON)
+        return (self.count(effort) + 1) * each
 
     def measure(self, machine: Machine, effort: Effort) -> Result:
         """Measure every arm. One that fails takes only its own ratios with it."""
         names = self._arms(effort)
         samples: dict[str, list[Sample]] = {name: [] for name in names}
         failures: dict[str, str] = {}
-        for _ in range(self._count(effort) + 1):
-            for name in names:
+        order = list(names)
+        for _ in range(self.count(effort) + 1):
+            for name in order:
                 if name in failures:
                     continue
                 try:
                     samples[name].append(self._once(machine, effort, self.make(machine, name)))
                 except TROUBLE as error:
                     failures[name] = str(error)
+            order.append(order.pop(0))
         arms = {name: self._measured(name, samples[name], failures.get(name)) for name in names}
         rows = [
             compared(self.name, self.title, self.unit, ratio, arms[ratio.ours], arms[ratio.theirs])
@@ -97,20 +100,24 @@ class Comparison:
     def _arms(self, effort: Effort) -> tuple[str, ...]:
         return (*self.arms, self.reference) if self.reference and effort.references else self.arms
 
-    def _count(self, effort: Effort) -> int:
-        return max(3, round(effort.rounds * self.rounds))
+    def count(self, effort: Effort) -> int:
+        """Of its samples that count."""
+        return max(SURE, round(effort.rounds * self.rounds)) if effort.narrow else effort.rounds
 
     def _once(self, machine: Machine, effort: Effort, arm: Arm) -> Sample:
         with arm.up() as session:
-            if arm.learns:
+            if LEARNING & {*self.arms}:
                 self._teach(machine, arm, session)
             sample = self.sample(machine, effort, arm, session)
             return dataclasses.replace(sample, hopped=session.hopped())
 
     def _teach(self, machine: Machine, arm: Arm, session: Session) -> None:
-        """Until it has made up its mind, and once more: what hops are worth shows only while they hop."""
+        """Until it has made up its mind, and once more: what hops are worth shows only while they hop.
+
+        Where one arm learns, those that need not get a lesson too: no arm comes to its sample from nothing.
+        """
         for _ in range(MOST_LESSONS):
-            has_learned = session.has_learned()
+            has_learned = not arm.learns or session.has_learned()
             self.sample(machine, LESSON, arm, Lesson(session.cgroup))
             if has_learned:
                 return session.begin()

@@ -3,6 +3,11 @@
 import dataclasses
 from dataclasses import dataclass
 
+from sockhop.bench.figures import SURE
+
+#: Seconds that starting and ending two programs takes.
+START_SECONDS = 0.04
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -10,26 +15,41 @@ class Effort:
 
     rounds: int = 8
     """That count; one more goes before them, to warm up: its samples are kept, and in no result."""
-    run_ms: int = 250
+    run_ms: int = 150
     """The timed part of a sample of the C programs."""
     warm_ms: int = 50
     """What they do before it, on the same connection."""
-    requests: int = 40_000
+    requests: int = 30_000
     """Of one redis-benchmark test."""
+    program_ms: int = 700
+    """How long wrk and h2load ask."""
+    transactions: int | None = None
+    """Of pgbench's clients together; None for as many as they get done in a second."""
     idle: int = 10_000
     """Idle connections to weigh."""
     references: bool = True
     """Whether arms are measured that are there only to show what is possible."""
+    narrow: bool = True
+    """Whether what needs a narrow interval gets more rounds than others."""
 
     @property
     def native_seconds(self) -> float:
         """How long a sample of the C programs lasts."""
-        return (self.warm_ms + self.run_ms) / 1000 + 0.05
+        return (self.warm_ms + self.run_ms) / 1000 + START_SECONDS
 
 
-QUICK = Effort(rounds=3, run_ms=80, requests=10_000, idle=2_000, references=False)
+QUICK = Effort(
+    rounds=SURE,
+    run_ms=40,
+    warm_ms=20,
+    requests=5_000,
+    program_ms=200,
+    idle=2_000,
+    references=False,
+    narrow=False,
+)
 #: What an arm that learns is given to learn from.
-LESSON = dataclasses.replace(QUICK, requests=2_000)
+LESSON = dataclasses.replace(QUICK, requests=2_000, transactions=2_000)
 
 
 def native(effort: Effort) -> float:

@@ -1,6 +1,6 @@
 """Samples to results: medians, ratios of the same round, their spread, the noise, and what was wanted."""
 
-import random
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,6 +11,8 @@ from typing import Any
 NOISY = 0.05
 #: What "never slower" allows.
 FLOOR = 0.97
+#: Fewer samples than this have no interval of 95 %: even the least and the greatest hold the median less often.
+SURE = 6
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Row:
     """The median over the rounds; None when the measurement failed."""
     low: float | None = None
     high: float | None = None
-    """A 95 % bootstrap interval of that median."""
+    """A 95 % interval."""
     rates: tuple[float, float] | None = None
     """The medians of the two arms of a ratio."""
     rate_unit: str = ""
@@ -94,6 +96,8 @@ class Row:
         """Whether the whole interval is on the median's side of the limit; much noise is added to it."""
         if self.wanted is None or self.value is None or self.low is None or self.high is None:
             return True
+        if len(self.samples) < SURE:
+            return False
         more = 1 + self.noise if self.noise is not None and self.is_noisy else 1
         return self.wanted.is_sure(self.value, self.low / more, self.high * more)
 
@@ -127,8 +131,27 @@ def summarise(row: Callable[..., Row], samples: Sequence[float]) -> Row:
     return row(value=statistics.median(samples), low=low, high=high, samples=tuple(samples))
 
 
-def interval(samples: Sequence[float], draws: int = 2000) -> tuple[float, float]:
-    """A 95 % bootstrap interval of the median. Seeded: the same samples always give the same one."""
-    chance = random.Random(0)
-    medians = sorted(statistics.median(chance.choices(samples, k=len(samples))) for _ in range(draws))
-    return medians[int(draws * 0.025)], medians[int(draws * 0.975)]
+def interval(samples: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """An interval of the median that holds it so often, whatever the distribution, from :data:`SURE` samples on.
+
+    Between the two pairs of order statistics that hold it a little more and a little less often: Hettmansperger
+    and Sheather, Statistics & Probability Letters 4 (1986). A bootstrap of so few holds it less often than it
+    says, of 7 samples 87 times in 100.
+    """
+    ordered, depth = sorted(samples), 1
+    while depth < len(ordered) // 2 and _coverage(len(ordered), depth + 1) >= level:
+        depth += 1
+    wider, narrower = (_coverage(len(ordered), each) for each in (depth, depth + 1))
+    if wider <= level or depth >= len(ordered) // 2:
+        return ordered[depth - 1], ordered[-depth]
+    way = (wider - level) / (wider - narrower)
+    share = (len(ordered) - depth) * way / (depth + (len(ordered) - 2 * depth) * way)
+    return (
+        ordered[depth - 1] + share * (ordered[depth] - ordered[depth - 1]),
+        ordered[-depth] + share * (ordered[-depth - 1] - ordered[-depth]),
+    )
+
+
+def _coverage(count: int, depth: int) -> float:
+    """How often the median lies between the values that are so deep from either end."""
+    return 1 - sum(math.comb(count, lower) for lower in range(depth)) / float(2 ** (count - 1))

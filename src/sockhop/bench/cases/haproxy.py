@@ -41,7 +41,7 @@ def running(machine: Machine, place: Place, port: int, back: int) -> Iterator[No
         yield
 
 
-def requests(size: str, chain: bool, machine: Machine, _effort: Effort, _arm: Arm, session: Session) -> Sample:
+def requests(size: str, chain: bool, machine: Machine, effort: Effort, _arm: Arm, session: Session) -> Sample:
     """Requests a second for a body of ``size``, through one proxy or a chain of two."""
     place = Place(session.cgroup, machine.near, CPUS)
     with ExitStack() as stack:
@@ -49,7 +49,7 @@ def requests(size: str, chain: bool, machine: Machine, _effort: Effort, _arm: Ar
         stack.enter_context(running(machine, place, SIDECAR, SERVICE))
         if chain:
             stack.enter_context(nginx.running(machine, place, nginx.PROXY, ENTRY, SIDECAR))
-        return wrk.fetch(machine, session, place, ENTRY if chain else SIDECAR, size, 3 if chain else 2)
+        return wrk.fetch(machine, effort, session, place, ENTRY if chain else SIDECAR, size, 3 if chain else 2)
 
 
 def case(size: str, chain: bool, wanted: Wanted = NEVER_SLOWER, reference: str | None = None) -> Comparison:
@@ -66,7 +66,7 @@ def case(size: str, chain: bool, wanted: Wanted = NEVER_SLOWER, reference: str |
             Ratio("hop", "tcp", of="p99.9"),
             Ratio("redirect", "tcp"),
         ],
-        rounds=0.6,
+        rounds=0.75,
         lasts=wrk.seconds,
         reference=reference,
     )

@@ -18,14 +18,14 @@ CPUS = "0"
 
 
 def requests(
-    size: str, clients: int, streams: int, machine: Machine, _effort: Effort, _arm: Arm, session: Session
+    size: str, clients: int, streams: int, machine: Machine, effort: Effort, _arm: Arm, session: Session
 ) -> Sample:
     """Requests a second for a body of ``size``."""
     place, bodies = Place(session.cgroup, machine.near, CPUS), machine.scratch / "http2"
     bodies.mkdir(exist_ok=True)
     nginx.write_bodies(bodies)
     server = (machine.program("nghttpd"), "--no-tls", "-a", LOCAL, "-d", str(bodies), str(PORT))
-    client = (machine.program("h2load"), "-c", str(clients), "-m", str(streams), "-D", "1")
+    client = (machine.program("h2load"), "-c", str(clients), "-m", str(streams), "-D", f"{effort.program_ms}ms")
     with serving(place, *server, address=f"{LOCAL}:{PORT}"):
         answer = ask(place, *client, f"http://{LOCAL}:{PORT}/{size}")
         rate = re.search(r"finished in .*?, ([\d.]+) req/s", answer.text)
@@ -50,8 +50,8 @@ def case(size: str, clients: int, streams: int) -> Comparison:
         arms=("tcp", "hop"),
         sample=functools.partial(requests, size, clients, streams),
         ratios=[Ratio("hop", "tcp", NEVER_SLOWER)],
-        rounds=0.6,
-        lasts=lambda _effort: 1.15,
+        rounds=0.75,
+        lasts=lambda effort: effort.program_ms / 1000 + 0.15,
     )
 
 

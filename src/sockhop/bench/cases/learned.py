@@ -28,7 +28,7 @@ def case(
     ours: str,
     theirs: str,
     wanted: float,
-    rounds: float = 0.6,
+    rounds: float = 0.75,
     lasts: Callable[[Effort], float] = native,
 ) -> Comparison:
     """One cell."""
@@ -63,7 +63,7 @@ CASES = [
         "auto",
         "hop",
         0.97,
-        lasts=wrk.seconds,
+        lasts=postgres.seconds,
     ),
     case("connect", "connect, 1 B, close", connect.sample(1), "kept", "tcp", 0.98, rounds=1.5),
 ]

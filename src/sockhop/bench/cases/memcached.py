@@ -57,7 +57,7 @@ CASES = [
             Ratio("hop", "unix"),
             Ratio("hop", "tcp", Wanted(1.0, at_least=False), of="p99.9"),
         ],
-        rounds=0.6,
+        rounds=0.75,
         lasts=lambda effort: effort.native_seconds + 0.8,  # of which it takes most to end
     )
     for clients in (1, 50)

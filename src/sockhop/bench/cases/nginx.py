@@ -76,7 +76,7 @@ PROXIED = Way("proxied", "nginx to nginx", proxied=True)
 
 
 def requests(
-    size: str, way: Way, cpus: str, machine: Machine, _effort: Effort, _arm: Arm, session: Session
+    size: str, way: Way, cpus: str, machine: Machine, effort: Effort, _arm: Arm, session: Session
 ) -> Sample:
     """Requests a second for a body of ``size``."""
     place = Place(session.cgroup, machine.near, CPUS[cpus])
@@ -84,7 +84,9 @@ def requests(
         stack.enter_context(running(machine, place, way.origin, BACK))
         if way.proxied:
             stack.enter_context(running(machine, place, PROXY, FRONT, BACK))
-        return wrk.fetch(machine, session, place, FRONT if way.proxied else BACK, size, 2 if way.proxied else 1)
+        return wrk.fetch(
+            machine, effort, session, place, FRONT if way.proxied else BACK, size, 2 if way.proxied else 1
+        )
 
 
 def case(
@@ -102,8 +104,8 @@ def case(
             Ratio("hop", "tcp", of="p99.9"),
             Ratio("redirect", "tcp"),
         ],
-        quick=size != "100K" and (way, cpus) == (PROXIED, "1cpu"),
-        rounds=0.6,
+        quick=size != "10M" and (way, cpus) == (PROXIED, "1cpu"),
+        rounds=0.75,
         lasts=wrk.seconds,
         reference=reference,
     )

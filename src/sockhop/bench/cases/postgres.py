@@ -25,11 +25,12 @@ TARGETS = {("select", 8): 1.15, ("select", 1): 1.25}
 
 
 def transactions(
-    script: str, clients: int, protocol: str, machine: Machine, _effort: Effort, arm: Arm, session: Session
+    script: str, clients: int, protocol: str, machine: Machine, effort: Effort, arm: Arm, session: Session
 ) -> Sample:
     """Transactions a second, connecting left out."""
     place = Place(session.cgroup, machine.near, CPUS[clients])
     option, messages = SCRIPTS[script]
+    until = f"--transactions={effort.transactions // clients}" if effort.transactions else "--time=1"
     with serving(place, *server(machine), ready=READY):
         answer = ask(
             place,
@@ -40,7 +41,7 @@ def transactions(
                 option,
                 f"--protocol={protocol}",
             ),
-            *(f"--client={clients}", "--time=1", "postgres"),
+            *(f"--client={clients}", until, "postgres"),
         )
         done = re.search(r"actually processed: (\d+)", answer.text)
         rate = re.search(r"tps = ([\d.]+) \(without", answer.text)
@@ -49,6 +50,11 @@ def transactions(
         sent = messages * float(done[1])
         session.prove(Sent(sent))
     return Sample(float(rate[1]), answer.usage, sent)
+
+
+def seconds(effort: Effort) -> float:
+    """Of a sample: pgbench counts in whole seconds."""
+    return 0.7 if effort.transactions else 1.5
 
 
 def target(machine: Machine, arm: str) -> tuple[str, ...]:
@@ -101,8 +107,8 @@ def case(script: str, clients: int, protocol: str) -> Comparison:
             Ratio("hop", "unix"),
             Ratio("redirect", "tcp"),
         ],
-        rounds=0.6,
-        lasts=lambda _effort: 1.5,
+        rounds=0.75,
+        lasts=seconds,
         reference=reference,
     )
 

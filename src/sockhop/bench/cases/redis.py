@@ -71,8 +71,8 @@ def case(test: str, clients: int, pipeline: int, cpus: str) -> Comparison:
             Ratio("hop", "tcp", of="p99"),
         ],
         quick=(test, clients, pipeline, cpus) == ("get", MANY, 1, "1cpu"),
-        rounds=0.6,
-        lasts=lambda effort: effort.requests / 60_000 + 0.3,
+        rounds=0.75,
+        lasts=lambda effort: effort.requests / 80_000 + 0.25,
     )
 
 
