@@ -53,8 +53,7 @@ def test_one_case(sandbox: Sandbox, scratch: dict[str, Any]) -> None:
             assert sample.usage is not None
             assert sample.usage.user + sample.usage.system > 0
             assert sample.usage.switches > 0
-            assert 0 < sample.latency["p50"] <= sample.latency["p99"] <= sample.latency["p99.9"]
-            assert sample.latency["p99.9"] <= sample.latency["max"]
+            assert 0 < sample.latency["p50"] <= sample.latency["p99"] <= sample.latency["max"]
             assert sample.bytes == 64 * sample.messages
         assert arm.histogram is not None
         # One message waits for another, so that their durations are all of the time.

@@ -26,7 +26,7 @@ RATIOS = (Ratio("hop", "tcp", NEVER_SLOWER), Ratio("hop", "tcp", Wanted(1.0, at_
 
 def sample(rate: float) -> Sample:
     """A sample with everything that can be known."""
-    histogram = Histogram({int(1e9 / rate): 900, int(2e9 / rate): 99, int(5e9 / rate): 1}, int(5e9 / rate))
+    histogram = Histogram({int(1e9 / rate): 9000, int(2e9 / rate): 990, int(5e9 / rate): 10}, int(5e9 / rate))
     return Sample(
         rate, Usage(0.1, 0.2, 0.01, 50, 2_000_000), 100, 1000, histogram.points(), histogram=histogram, hopped=0.99
     )

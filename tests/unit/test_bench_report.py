@@ -13,6 +13,7 @@ from sockhop.bench import markdown, page, running, table, units
 from sockhop.bench.arms import LEARNING, LOADING, Arm, Hop, Plain, PlainSession, Session
 from sockhop.bench.comparison import Comparison, Ratio
 from sockhop.bench.effort import LESSON, Effort
+from sockhop.bench.histogram import Histogram
 from sockhop.bench.machine import Failed, Machine
 from sockhop.bench.report import Report
 from sockhop.bench.sample import Sample
@@ -31,7 +32,16 @@ def test_ratios_are_of_the_same_round_and_without_the_warm_up(machine: Machine) 
     assert rate.samples == pytest.approx([1.6, 161 / 101, 159 / 99, 1.6, 1.6, 1.6])
     assert rate.rates == (160.0, 100.0)
     assert rate.verdict == "met"
-    assert latency.value == pytest.approx(100 / 160, rel=0.01)
+    assert latency.value == pytest.approx(100 / 160, rel=0.02)
+    assert len(latency.samples) == 6
+
+
+def test_a_tail_of_too_few_is_left_out(machine: Machine) -> None:
+    few = Histogram({1000: 1000}, 1000)
+    case = dataclasses.replace(
+        making.comparison(), sample=lambda *_given: dataclasses.replace(making.sample(1), histogram=few)
+    )
+    assert [row.versus for row in making.result(machine, case).rows] == ["hop / tcp"]
 
 
 def test_nothing_done_is_no_rate_of_zero() -> None:
@@ -43,7 +53,7 @@ def test_samples_and_the_warm_up_are_kept(machine: Machine) -> None:
     tcp, hop = making.result(machine).arms
     assert [sample.rate for sample in (*hop.warm_up, *hop.samples)] == making.RATES["hop"]
     assert tcp.histogram is not None
-    assert sum(tcp.histogram.counts.values()) == 6 * 1000
+    assert sum(tcp.histogram.counts.values()) == 6 * 10_000
 
 
 def test_each_arm_comes_first_as_often_as_the_others(machine: Machine) -> None:

@@ -80,7 +80,7 @@ def _latencies(arm: Measured) -> list[str]:
     """The distribution of all samples together, where it was kept; else medians of what each told."""
     if arm.histogram:
         points = arm.histogram.points()
-        return [duration(points[name]) for name in LATENCIES]
+        return [duration(points[name]) if name in points else "" for name in LATENCIES]
     known = [[sample.latency[name] for sample in arm.samples if name in sample.latency] for name in LATENCIES]
     return [duration(median(values)) if values else "" for values in known]
 

@@ -2,14 +2,15 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from sockhop.bench import tails
 from sockhop.bench.arms import LEARNING, LOADING, Arm, Lesson, Session, arm
 from sockhop.bench.effort import LESSON, Effort, native
 from sockhop.bench.figures import SURE, Row, Wanted, noise, summarise
-from sockhop.bench.histogram import Histogram
+from sockhop.bench.histogram import POINTS, Histogram
 from sockhop.bench.machine import TROUBLE, Failed, Machine
 from sockhop.bench.results import Measured, Result
 from sockhop.bench.sample import Sample
@@ -90,11 +91,8 @@ class Comparison:
                     failures[name] = str(error)
             order.append(order.pop(0))
         arms = {name: self._measured(name, samples[name], failures.get(name)) for name in names}
-        rows = [
-            compared(self.name, self.title, self.unit, ratio, arms[ratio.ours], arms[ratio.theirs])
-            for ratio in self.ratios
-            if {ratio.ours, ratio.theirs} <= set(names)
-        ]
+        wanted = [ratio for ratio in self.ratios if {ratio.ours, ratio.theirs} <= set(names)]
+        rows = compared(self.name, self.title, self.unit, wanted, arms)
         return Result(self.name, self.title, self.group, rows, list(arms.values()), self.unit, self.size)
 
     def _arms(self, effort: Effort) -> tuple[str, ...]:
@@ -130,8 +128,13 @@ class Comparison:
         return Measured(name, tuple(samples[:1]), tuple(counted), merged, failed)
 
 
-def compared(name: str, title: str, unit: str, ratio: Ratio, ours: Measured, theirs: Measured) -> Row:
-    """The row of a ratio: that of the rates, or of what ``ratio`` says, of each pair of samples."""
+def compared(name: str, title: str, unit: str, ratios: Sequence[Ratio], arms: Mapping[str, Measured]) -> list[Row]:
+    """The rows of the ratios, but for those of points beyond which there is too little."""
+    rows = (_row(name, title, unit, ratio, arms[ratio.ours], arms[ratio.theirs]) for ratio in ratios)
+    return [row for row in rows if row]
+
+
+def _row(name: str, title: str, unit: str, ratio: Ratio, ours: Measured, theirs: Measured) -> Row | None:
     row = functools.partial(
         Row,
         case=name,
@@ -144,6 +147,22 @@ def compared(name: str, title: str, unit: str, ratio: Ratio, ours: Measured, the
     failed = [f"{arm.arm}: {arm.failed}" for arm in (ours, theirs) if arm.failed]
     if failed:
         return row(failed="; ".join(failed))
+    # That of the rates shows what else the machine did; a tail differs from round to round by itself.
+    row = functools.partial(row, noise=noise([sample.rate for sample in theirs.samples]))
+    if ratio.of != "rate" and ours.histogram and theirs.histogram:
+        return _of_tails(row, ratio.of, ours, theirs)
     mine, other = ([sample.value(ratio.of) for sample in arm.samples] for arm in (ours, theirs))
-    row = functools.partial(row, rates=(median(mine), median(other)), noise=noise(other))
+    row = functools.partial(row, rates=(median(mine), median(other)))
     return summarise(row, [a / b for a, b in zip(mine, other, strict=True)])
+
+
+def _of_tails(row: Callable[..., Row], point: str, ours: Measured, theirs: Measured) -> Row | None:
+    """The row of a point of all rounds together."""
+    part, merged = POINTS[point], [arm.histogram for arm in (ours, theirs) if arm.histogram]
+    if not all(histogram.shows(part) for histogram in merged):
+        return None
+    rounds = [[sample.histogram for sample in arm.samples if sample.histogram] for arm in (ours, theirs)]
+    value, low, high = tails.ratio(part, *rounds)
+    each = tuple(mine.quantile(part) / other.quantile(part) for mine, other in zip(*rounds, strict=True))
+    mine, other = (histogram.quantile(part) for histogram in merged)
+    return row(value=value, low=low, high=high, rates=(mine, other), samples=each)

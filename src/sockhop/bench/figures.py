@@ -51,7 +51,7 @@ class Row:
     unit: str
     """Of ``value``: ``x`` for ratios, ``s``, ``B``."""
     value: float | None = None
-    """The median over the rounds; None when the measurement failed."""
+    """The median over the rounds, or of a tail that of all rounds together; None when the measurement failed."""
     low: float | None = None
     high: float | None = None
     """A 95 % interval."""

@@ -7,6 +7,10 @@ from typing import Any
 
 #: The points of a distribution that are reported.
 POINTS = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+#: So many messages at least must lie beyond a point: else it says how slow the slowest was, and by chance.
+BEYOND = 10
+#: As in ``native/histogram.h``: a power of two has 64 buckets.
+PARTS_BITS = 6
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,17 @@ class Histogram:
     def parse(cls, value: dict[str, Any]) -> "Histogram":
         """From what a C program printed, or :meth:`as_json` gave."""
         return cls({int(middle): int(count) for middle, count in value["buckets"]}, int(value["max"]))
+
+    @classmethod
+    def of(cls, durations: Iterable[tuple[int, int]]) -> "Histogram":
+        """From nanoseconds, and how often each was seen."""
+        counts: Counter[int] = Counter()
+        longest = 0
+        for ns, count in durations:
+            shift = max(0, ns.bit_length() - 1 - PARTS_BITS)
+            counts[(ns >> shift << shift) + (1 << shift >> 1)] += count
+            longest = max(longest, ns)
+        return cls(counts, longest)
 
     @classmethod
     def merge(cls, parts: Iterable["Histogram"]) -> "Histogram":
@@ -42,9 +57,14 @@ class Histogram:
                 return min(middle, self.longest) / 1e9
         return self.longest / 1e9
 
+    def shows(self, part: float) -> bool:
+        """Whether enough lies beyond this part of all."""
+        return sum(self.counts.values()) * (1 - part) >= BEYOND - 1e-6
+
     def points(self) -> dict[str, float]:
-        """Seconds at each of POINTS, and the longest."""
-        return {name: self.quantile(part) for name, part in POINTS.items()} | {"max": self.longest / 1e9}
+        """Seconds at each of POINTS that can be told, and the longest."""
+        told = {name: self.quantile(part) for name, part in POINTS.items() if self.shows(part)}
+        return told | {"max": self.longest / 1e9}
 
     def as_json(self) -> dict[str, Any]:
         """As the C programs print it."""

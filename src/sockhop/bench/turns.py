@@ -79,10 +79,7 @@ class Turns:
         # The first turn warms up.
         samples = {name: tuple(map(Sample, each)) for name, each in rates.items()}
         arms = {name: Measured(name, each[:1], each[1:], failed=failed) for name, each in samples.items()}
-        rows = [
-            compared(self.name, self.title, UNIT, ratio, arms[ratio.ours], arms[ratio.theirs])
-            for ratio in self.ratios
-        ]
+        rows = compared(self.name, self.title, UNIT, self.ratios, arms)
         return Result(self.name, self.title, self.group, rows, list(arms.values()), UNIT)
 
     @property

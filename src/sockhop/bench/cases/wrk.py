@@ -1,11 +1,13 @@
 """wrk: requests a second over connections that are kept, and how long they take."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from sockhop.bench.arms import BULK, MOST, Sent, Session
 from sockhop.bench.compiling import SOURCES
 from sockhop.bench.effort import Effort
-from sockhop.bench.histogram import POINTS
+from sockhop.bench.histogram import Histogram
 from sockhop.bench.machine import LOCAL, Failed, Machine, Place
 from sockhop.bench.processes import ask
 from sockhop.bench.sample import Sample
@@ -35,5 +37,20 @@ def fetch(
     messages = 2.0 * legs * told["requests"]
     # Large bodies fill queues, and what does not fit takes the stack.
     session.prove(Sent(messages, most=BULK if size == "10M" else MOST))
-    latency = {name: told[name] / 1e6 for name in (*POINTS, "max")}
-    return Sample(told["requests"] / told["us"] * 1e6, answer.usage, messages, legs * told["bytes"], latency)
+    latency = histogram(told)
+    return Sample(
+        told["requests"] / told["us"] * 1e6,
+        answer.usage,
+        messages,
+        legs * told["bytes"],
+        latency.points(),
+        histogram=latency,
+    )
+
+
+def histogram(told: Mapping[str, Any]) -> Histogram:
+    """From what ``latency.lua`` printed."""
+    slowest, others = told["slowest"], told["others"]
+    each, more = divmod(max(0, told["requests"] - sum(count for _, count in slowest)), len(others))
+    rest = ((us, each + (number < more)) for number, us in enumerate(others))
+    return Histogram.of((us * 1000, count) for us, count in (*slowest, *rest) if count)
