@@ -40,7 +40,7 @@ def test_there_are_enough_rounds_for_an_interval() -> None:
 
 
 @pytest.mark.parametrize("skewed", [False, True])
-@pytest.mark.parametrize("count", [*sorted(rounds()), 200])
+@pytest.mark.parametrize("count", sorted(rounds()))
 def test_the_interval_holds_the_median_nineteen_times_in_twenty(count: int, skewed: bool) -> None:
     chance, hits = random.Random(1), 0
     for _ in range(1000):

@@ -18,11 +18,26 @@ from sockhop.errors import SockhopError
 #: The arms of auto mode, and those for which sockhop is loaded.
 LEARNING = frozenset({"auto", "kept"})
 LOADING = LEARNING | {"hop", "up"}
-#: The part of a sample's messages that must have gone the arm's own way.
-MOST = 0.9
-#: The same for bulk: what finds the queue full goes through the stack, all of it if the reader never catches up.
-#: The part that hopped is in the report.
-BULK = 0.0
+
+
+@dataclass(frozen=True)
+class Least:
+    """How much of a sample must have gone the arm's own way."""
+
+    part: float
+    of_bytes: bool = False
+    """Else of messages."""
+
+
+MOST = Least(0.9)
+#: Of bulk, what finds the queue full goes through the stack. The part that hopped is in the report.
+BULK = Least(0.1, of_bytes=True)
+#: Of what has no messages, or is TCP's to join.
+NOTHING = Least(0.0)
+#: Segments that it takes to open and to close a connection, and one more each.
+ENDS = 10
+#: By how much of the client's bytes sockhop's counters and TCP's own may differ.
+DIFFER = 0.1
 
 
 @dataclass(frozen=True)
@@ -31,16 +46,20 @@ class Sent:
 
     messages: float
     """At least so many were sent, both directions together."""
+    least: Least = MOST
+    """What must have hopped."""
+    bytes: float = 0
+    """What the client alone has sent, where it counts."""
     tcp_share: float | None = None
-    """The part of the client's bytes that TCP itself saw (TCP_INFO), where it was asked."""
-    most: float = MOST
-    """The part that must have hopped."""
+    """The part of these bytes that TCP itself saw (TCP_INFO), where it was asked."""
+    alone: bool = True
+    """Whether nobody else sends in the arm's cgroup, so that sockhop's counters are of these messages."""
 
     @classmethod
-    def by(cls, numbers: Mapping[str, Any], most: float = MOST) -> "Sent":
+    def by(cls, numbers: Mapping[str, Any], least: Least = MOST, alone: bool = True) -> "Sent":
         """From what a C client printed."""
-        seen = numbers.get("tcp_bytes_sent", -1)
-        return cls(numbers["messages"], seen / numbers["bytes_sent"] if seen >= 0 else None, most)
+        sent, seen = numbers.get("bytes_sent", 0), numbers.get("tcp_bytes_sent", -1)
+        return cls(numbers["messages"], least, sent, seen / sent if seen >= 0 else None, alone)
 
 
 class Session(Protocol):
@@ -131,39 +150,77 @@ class Plain:
         yield PlainSession(self.machine.child(self.name))
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What went one way, by sockhop's counters: both directions of all connections."""
+
+    messages: int = 0
+    bytes: int = 0
+
+    def since(self, before: "Carried") -> "Carried":
+        """What has come on top."""
+        return Carried(self.messages - before.messages, self.bytes - before.bytes)
+
+
+def prove_hops(sent: Sent, hop: Carried, stack: Carried) -> None:
+    """Raises Failed unless so much hopped as must have, by sockhop's counters and by TCP's own."""
+    least = sent.least
+    if least.of_bytes:
+        hopped, all_told, what = hop.bytes, hop.bytes + stack.bytes, "bytes"
+    else:
+        hopped, all_told, what = hop.messages, hop.messages + stack.messages, "messages"
+        if hopped < sent.messages * least.part:
+            raise Failed(f"{hopped} of {sent.messages:.0f} messages hopped")
+    if sent.alone and hopped < all_told * least.part:
+        raise Failed(f"{hopped} of {all_told} {what} hopped")
+    if sent.tcp_share is None:
+        return
+    if sent.tcp_share > 1 - least.part:
+        raise Failed(f"sockhop counted {hop.messages} hops, but TCP carried {sent.tcp_share:.1%}")
+    if sent.alone:
+        by_tcp, slack = sent.tcp_share * sent.bytes, DIFFER * sent.bytes
+        # What the client sent is a part of what is counted.
+        if hop.bytes < sent.bytes - by_tcp - slack or stack.bytes < by_tcp - slack:
+            raise Failed(
+                f"sockhop counted {hop.bytes} bytes that hopped and {stack.bytes} that did not, but of the "
+                f"client's {sent.bytes:.0f} TCP carried {by_tcp:.0f}"
+            )
+
+
 @dataclass
 class HopSession:
     """An accelerator is up."""
 
     cgroup: Path
     hops: Accelerator
-    _before: tuple[int, int] = (0, 0)
+    _before: tuple[Carried, Carried] = (Carried(), Carried())
 
-    def _sent(self) -> tuple[int, int]:
-        """Messages that hopped and that the stack carried, lessons included."""
+    def _sent(self) -> tuple[Carried, Carried]:
+        """What hopped and what the stack carried, lessons included."""
         status = self.hops.status()
-        return status.hop.messages, status.stack.messages
+        hop, stack = status.hop, status.stack
+        return Carried(hop.messages, hop.bytes), Carried(stack.messages, stack.bytes)
 
-    def _measured(self) -> tuple[int, int]:
+    def _measured(self) -> tuple[Carried, Carried]:
         """The same without the lessons."""
-        (hopped, stack), (hopped_before, stack_before) = self._sent(), self._before
-        return hopped - hopped_before, stack - stack_before
+        hop, stack = (now.since(before) for now, before in zip(self._sent(), self._before, strict=True))
+        return hop, stack
 
     def prove(self, sent: Sent) -> None:
         """By sockhop's counters and by TCP's own."""
-        if not sent.most:
+        if not sent.least.part:
             return
-        hopped, stack = self._measured()
-        if hopped < sent.messages * sent.most or hopped < (hopped + stack) * sent.most:
+        hop, stack = self._measured()
+        try:
+            prove_hops(sent, hop, stack)
+        except Failed as error:
             reasons = {reason: count for reason, count in self.hops.status().stack.reasons.items() if count}
-            raise Failed(f"{hopped} of {sent.messages:.0f} messages hopped; to the stack: {reasons}")
-        if sent.tcp_share is not None and sent.tcp_share > 1 - sent.most:
-            raise Failed(f"sockhop counted {hopped} hops, but TCP carried {sent.tcp_share:.1%}")
+            raise Failed(f"{error}; to the stack: {reasons}") from error
 
     def hopped(self) -> float | None:
         """By sockhop's counters."""
-        hopped, stack = self._measured()
-        return hopped / (hopped + stack) if hopped + stack else 0.0
+        hop, stack = self._measured()
+        return hop.messages / (hop.messages + stack.messages) if hop.messages + stack.messages else 0.0
 
     def has_learned(self) -> bool:
         """Whether no class learns any more."""
@@ -233,7 +290,7 @@ class RedirectSession:
     def prove(self, sent: Sent) -> None:
         """It keeps no counters, so TCP's own must show that it was passed by."""
         segments = self.machine.segments_sent() - self.before
-        if segments > sent.messages * (1 - sent.most):
+        if segments > sent.messages * (1 - MOST.part) + ENDS:
             raise Failed(f"TCP sent {segments} segments for {sent.messages:.0f} messages: not all were redirected")
 
     def hopped(self) -> float | None:

@@ -48,8 +48,8 @@ QUICK = Effort(
     references=False,
     narrow=False,
 )
-#: What an arm that learns is given to learn from.
-LESSON = dataclasses.replace(QUICK, requests=2_000, transactions=2_000)
+#: What an arm that learns is given to learn from: long enough for a stream to get ahead of its reader.
+LESSON = dataclasses.replace(QUICK, run_ms=80, warm_ms=50, requests=2_000, transactions=2_000)
 
 
 def native(effort: Effort) -> float:

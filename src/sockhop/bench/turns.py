@@ -111,7 +111,7 @@ def take_turns(stage: Stage, turns: int) -> dict[str, list[float]]:
         order.append(order.pop(0))
     for name, state in stage.states.items():
         hop, stack = status.traffic(state.traffic())
-        if stack.messages > hop.messages * (1 - MOST):
+        if stack.messages > hop.messages * (1 - MOST.part):
             raise Failed(f"{name}: only {hop.messages} messages hopped; to the stack: {stack.reasons}")
     if not all(map(all, rates.values())):
         raise Failed("at times nothing hopped")

@@ -4,7 +4,7 @@ import functools
 import re
 
 from sockhop.bench import sizes
-from sockhop.bench.arms import Arm, Sent, Session
+from sockhop.bench.arms import Arm, Least, Sent, Session
 from sockhop.bench.cases import nginx
 from sockhop.bench.comparison import Comparison, Ratio
 from sockhop.bench.effort import Effort
@@ -37,7 +37,7 @@ def requests(
             raise Failed(f"h2load: {done[0]}")
         # Streams of a connection share messages.
         messages = 2 * float(done[1]) / streams
-        session.prove(Sent(messages, most=0.5))
+        session.prove(Sent(messages, Least(0.5)))
     return Sample(float(rate[1]), answer.usage, messages, float(traffic[1]))
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sockhop.bench.arms import MOST, Arm, Sent, Session
+from sockhop.bench.arms import MOST, Arm, Least, Sent, Session
 from sockhop.bench.effort import Effort
 from sockhop.bench.machine import Machine, Place
 from sockhop.bench.network import LOOPBACK, Route
@@ -23,8 +23,10 @@ class Native:
     """Of both ends."""
     cpus: str = "1cpu"
     route: Route = LOOPBACK
-    most: float = MOST
-    """The part of the messages that must have gone the arm's own way."""
+    least: Least = MOST
+    """What must have gone the arm's own way."""
+    alone: bool = True
+    """Whether nothing else runs beside it."""
     directions: int = 2
     """1 if the server's answers are of no size."""
 
@@ -39,7 +41,7 @@ class Native:
                 Place(session.cgroup, machine.near, cpus[0]), program, "ask", asked, *self.options, *times(effort)
             )
             numbers = answer.numbers()
-            session.prove(Sent.by(numbers, self.most))
+            session.prove(Sent.by(numbers, self.least, self.alone))
         return Sample.of(numbers, answer.usage, self.directions)
 
 

@@ -16,7 +16,7 @@ LARGE = 1 << 20
 def sample(size: str, delay: str = "nodelay", cpus: str = "1cpu") -> Native:
     """What measures it. A large message fills buffers, and what does not fit takes the stack."""
     options = ("--size", str(sizes.count(size)), *(["--nagle"] if delay == "nagle" else []))
-    return Native("rr", options, cpus, most=MOST if sizes.count(size) < LARGE else BULK)
+    return Native("rr", options, cpus, least=MOST if sizes.count(size) < LARGE else BULK)
 
 
 def case(size: str, delay: str, cpus: str) -> Comparison:

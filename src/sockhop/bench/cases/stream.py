@@ -5,7 +5,7 @@ join, with Nagle's algorithm or where both ends share a CPU, and what is promise
 """
 
 from sockhop.bench import sizes
-from sockhop.bench.arms import BULK
+from sockhop.bench.arms import BULK, NOTHING
 from sockhop.bench.cases.native import IN_WORDS, Native
 from sockhop.bench.comparison import Comparison, Ratio
 from sockhop.bench.figures import NEVER_SLOWER, Wanted
@@ -17,7 +17,7 @@ def sample(size: str, delay: str = "nodelay", cpus: str = "2cpu") -> Native:
     """What measures it. A full queue sends some of a stream through the stack, and that is right."""
     options = ("--size", str(sizes.count(size)), *(["--nagle"] if delay == "nagle" else []))
     small = sizes.count(size) < LARGE
-    return Native("stream", options, cpus, most=0.0 if small and delay == "nagle" else BULK, directions=1)
+    return Native("stream", options, cpus, least=NOTHING if small and delay == "nagle" else BULK, directions=1)
 
 
 def case(size: str, delay: str, cpus: str) -> Comparison:
