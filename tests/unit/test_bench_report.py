@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sockhop.bench import markdown, page, running, table, units
+from sockhop.bench import cells, markdown, page, running, table, units
 from sockhop.bench.arms import LEARNING, LOADING, Arm, Hop, Plain, PlainSession, Session
 from sockhop.bench.comparison import Comparison, Ratio
 from sockhop.bench.effort import LESSON, Effort
@@ -17,6 +17,7 @@ from sockhop.bench.histogram import Histogram
 from sockhop.bench.machine import Failed, Machine
 from sockhop.bench.report import Report
 from sockhop.bench.sample import Sample
+from sockhop.bench.usage import Usage
 from sockhop.errors import BadReport
 from tests.unit import making_reports as making
 
@@ -119,6 +120,18 @@ def test_an_arm_that_fails_takes_only_its_own_ratios_with_it(machine: Machine) -
     assert (bad.failed, bad.value, bad.verdict) == ("unix: no more of unix", None, "failed")
 
 
+def test_what_others_used_is_told_of_all_samples_together(machine: Machine) -> None:
+    tcp = making.result(machine).arms[0]
+    ticks = (0.01, -0.004, 0.0)
+    samples = [
+        dataclasses.replace(making.sample(1), usage=Usage(0.1, 0.2, tick, None, None), messages=1000)
+        for tick in ticks
+    ]
+    result, arm = making.result(machine), dataclasses.replace(tcp, samples=tuple(samples))
+    shown = dict(zip(cells.ARM_COLUMNS, cells.of_arm(result, arm), strict=True))
+    assert (shown["elsewhere"], shown["CPU/msg"], shown["switches"], shown["server"]) == ("2 µs", "300 µs", "", "")
+
+
 def test_a_report_is_read_as_it_was_written(machine: Machine) -> None:
     report = making.report(machine)
     written = json.dumps(report.as_json())
@@ -198,6 +211,7 @@ def test_a_page_of_nothing_is_a_page(machine: Machine) -> None:
         (0.0000123, "s", "12.3 µs"),
         (0.5, "s", "500 ms"),
         (5e-9, "s", "5 ns"),
+        (-2.5e-6, "s", "-2.5 µs"),
         (2048, "B", "2,048 B"),
         (12.3, "/s", "12.3 /s"),
         (45_678, "/s", "45.68 k/s"),

@@ -68,12 +68,19 @@ def of_arm(result: Result, arm: Measured) -> list[str]:
         *_latencies(arm),
         cost("cpu_per_message", duration),
         cost("cpu_system_per_message", duration),
-        cost("cpu_elsewhere_per_message", duration),
+        _elsewhere(arm.samples),
         cost("cpu_per_byte", duration),
         cost("switches_per_message", lambda value: f"{value:.2f}"),
         cost("resident", lambda value: f"{value / 1e6:.1f} MB"),
         _share(arm.samples),
     ]
+
+
+def _elsewhere(samples: Sequence[Sample]) -> str:
+    """Of all samples together: the ticks of one are too coarse."""
+    known = [(sample.usage.elsewhere, sample.messages) for sample in samples if sample.usage]
+    messages = sum(count for _, count in known)
+    return duration(sum(seconds for seconds, _ in known) / messages) if messages else ""
 
 
 def _latencies(arm: Measured) -> list[str]:

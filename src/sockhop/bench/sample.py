@@ -56,10 +56,11 @@ class Sample:
         costs = {
             "cpu_per_message": cpu / self.messages,
             "cpu_system_per_message": self.usage.system / self.messages,
-            "cpu_elsewhere_per_message": self.usage.elsewhere / self.messages,
-            "switches_per_message": self.usage.switches / self.messages,
-            "resident": self.usage.resident,
         }
+        if self.usage.switches is not None:
+            costs["switches_per_message"] = self.usage.switches / self.messages
+        if self.usage.resident is not None:
+            costs["resident"] = self.usage.resident
         return costs | ({"cpu_per_byte": cpu / self.bytes} if self.bytes else {})
 
     def as_json(self) -> dict[str, Any]:

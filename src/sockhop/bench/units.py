@@ -20,6 +20,6 @@ def quantity(value: float, unit: str, digits: str = ".2f") -> str:
 def duration(seconds: float) -> str:
     """Of a message, or of a command."""
     for factor, unit in ((1, "s"), (1e3, "ms"), (1e6, "µs")):
-        if seconds * factor >= 1:
+        if abs(seconds) * factor >= 1:
             return f"{seconds * factor:.3g} {unit}"
     return f"{seconds * 1e9:.3g} ns"

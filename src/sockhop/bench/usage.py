@@ -22,10 +22,13 @@ class Usage:
     system: float
     """CPU seconds of all processes in the arm's cgroup: both ends, the kernel's work for them included."""
     elsewhere: float
-    """CPU seconds of everything else, most of all the kernel's own threads. In ticks of 10 ms."""
-    switches: int
-    """Context switches of both ends, but for processes of the server that ended meanwhile."""
-    resident: int
+    """CPU seconds of everything else, most of all the kernel's own threads.
+
+    In ticks of 10 ms, less what is known exactly: it may be below 0, and counts for all samples together.
+    """
+    switches: int | None
+    """Context switches of both ends; None where processes of the server come and go, which take theirs along."""
+    resident: int | None
     """Bytes: the peaks of the server's processes, added up. What they share counts as often as they are."""
 
 
@@ -47,7 +50,7 @@ class Meter:
         return Usage(
             user=user,
             system=system,
-            elsewhere=max(0.0, _busy() - self._busy - user - system),
+            elsewhere=_busy() - self._busy - user - system,
             switches=switches,
             # The client's own would be that of the Python it was forked from (setmax_mm_hiwater_rss()).
             resident=sum(_peaks(self._cgroup)),
