@@ -1,9 +1,11 @@
 """Distributions of latency."""
 
+from pathlib import Path
+
 import pytest
 
 from sockhop.bench import tails
-from sockhop.bench.cases import wrk
+from sockhop.bench.cases import postgres, wrk
 from sockhop.bench.histogram import Histogram
 
 
@@ -31,6 +33,13 @@ def test_what_wrk_tells_is_a_distribution() -> None:
     assert histogram.points()["max"] == 900e-6
     assert histogram.quantile(0.5) == pytest.approx(25e-6, rel=0.03)
     assert histogram.quantile(0.99) == pytest.approx(80e-6, rel=0.01)
+
+
+def test_what_pgbench_writes_down_is_a_distribution(tmp_path: Path) -> None:
+    (tmp_path / "pgbench.12").write_text("0 1 250 0 1700000000 1\n1 1 63 0 1700000000 2\n")
+    histogram = postgres.durations(tmp_path / "pgbench")
+    assert (sum(histogram.counts.values()), histogram.longest) == (2, 250_000)
+    assert list(tmp_path.iterdir()) == []  # or the next sample would have it too
 
 
 def test_a_ratio_of_tails_is_that_of_all_rounds_together() -> None:

@@ -112,10 +112,10 @@ class Answer:
         return numbers
 
 
-def ask(place: Place, *argv: str) -> Answer:
-    """Run a client to its end. Raises Failed."""
+def ask(place: Place, *argv: str, server: Path | None = None) -> Answer:
+    """Run a client to its end; ``server`` is the cgroup of its server, if it is another. Raises Failed."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        meter = Meter(place.cgroup)
+        meter = Meter([place.cgroup, server] if server else [place.cgroup])
         command = place.command(*argv)
         with started(command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors) as process:
             usage = meter.read(_wait(process, argv[0]))

@@ -17,7 +17,10 @@ class Sample:
     """What was done a second: more is better."""
     usage: Usage | None = None
     messages: float = 0
-    """How many were sent while ``usage`` grew, both directions together, the program's own warm-up included."""
+    """How many were sent while ``usage`` grew, both directions together, the program's own warm-up included.
+
+    Of connections without any, how many of these there were.
+    """
     bytes: float = 0
     """The same in bytes, where it is known."""
     latency: Mapping[str, float] = field(default_factory=dict)
@@ -38,7 +41,7 @@ class Sample:
         return cls(
             rate=numbers["done"] / numbers["seconds"],
             usage=usage,
-            messages=numbers["messages"],
+            messages=numbers["messages"] or numbers["connections"],
             bytes=factor * numbers.get("bytes_sent", 0),
             latency=histogram.points() if histogram else {},
             histogram=histogram,

@@ -2,12 +2,12 @@
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sockhop.kernel import cgroups
+from sockhop.kernel.cgroups import pids
 
 _TICK = os.sysconf("SC_CLK_TCK")
 #: Of the line ``cpu`` in /proc/stat: user, nice, system, irq and softirq. Neither idle nor stolen.
@@ -20,7 +20,7 @@ class Usage:
 
     user: float
     system: float
-    """CPU seconds of all processes in the arm's cgroup: both ends, the kernel's work for them included."""
+    """CPU seconds of all processes of both ends, the kernel's work for them included."""
     elsewhere: float
     """CPU seconds of everything else, most of all the kernel's own threads.
 
@@ -33,33 +33,34 @@ class Usage:
 
 
 class Meter:
-    """Reads the cgroup of an arm when it is made, and again in the end."""
+    """Reads the cgroups of both ends when it is made, and again in the end."""
 
-    def __init__(self, cgroup: Path) -> None:
-        self._cgroup = cgroup
-        self._switches = _switches(cgroup)
+    def __init__(self, cgroups: Sequence[Path]) -> None:
+        self._cgroups = cgroups
+        self._switches = _switches(cgroups)
         self._busy = _busy()
-        self._user, self._system = _cpu(cgroup)
+        self._user, self._system = _cpu(cgroups)
 
     def read(self, client: resource.struct_rusage) -> Usage:
         """What was used since; ``client`` is the one that has ended."""
-        user, system = _cpu(self._cgroup)
+        user, system = _cpu(self._cgroups)
         user, system = user - self._user, system - self._system
         switches = client.ru_nvcsw + client.ru_nivcsw
-        switches += sum(count - self._switches.get(task, 0) for task, count in _switches(self._cgroup).items())
+        switches += sum(count - self._switches.get(task, 0) for task, count in _switches(self._cgroups).items())
         return Usage(
             user=user,
             system=system,
             elsewhere=_busy() - self._busy - user - system,
             switches=switches,
             # The client's own would be that of the Python it was forked from (setmax_mm_hiwater_rss()).
-            resident=sum(_peaks(self._cgroup)),
+            resident=sum(_peaks(self._cgroups)),
         )
 
 
-def _cpu(cgroup: Path) -> tuple[float, float]:
-    stat = dict(line.split() for line in (cgroup / "cpu.stat").read_text().splitlines())
-    return int(stat["user_usec"]) / 1e6, int(stat["system_usec"]) / 1e6
+def _cpu(cgroups: Sequence[Path]) -> tuple[float, float]:
+    stats = [dict(map(str.split, (cgroup / "cpu.stat").read_text().splitlines())) for cgroup in cgroups]
+    user, system = (sum(int(stat[name]) for stat in stats) for name in ("user_usec", "system_usec"))
+    return user / 1e6, system / 1e6
 
 
 def _busy() -> float:
@@ -67,22 +68,22 @@ def _busy() -> float:
     return sum(int(words[index]) for index in _BUSY) / _TICK
 
 
-def _switches(cgroup: Path) -> dict[str, int]:
-    """Of each thread in the cgroup."""
+def _switches(cgroups: Sequence[Path]) -> dict[str, int]:
+    """Of each thread in the cgroups."""
     return {
         task: sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
-        for task, lines in _statuses(cgroup, "task/*/status")
+        for task, lines in _statuses(cgroups, "task/*/status")
     }
 
 
-def _peaks(cgroup: Path) -> Iterator[int]:
-    """Bytes, of each process in the cgroup."""
-    for _, lines in _statuses(cgroup, "status"):
+def _peaks(cgroups: Sequence[Path]) -> Iterator[int]:
+    """Bytes, of each process in the cgroups."""
+    for _, lines in _statuses(cgroups, "status"):
         yield from (int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def _statuses(cgroup: Path, pattern: str) -> Iterator[tuple[str, list[str]]]:
-    for pid in cgroups.pids(cgroup):
+def _statuses(cgroups: Sequence[Path], pattern: str) -> Iterator[tuple[str, list[str]]]:
+    for pid in (pid for cgroup in cgroups for pid in pids(cgroup)):
         try:
             paths = list(Path(f"/proc/{pid}").glob(pattern))
         except OSError:  # it has ended

@@ -37,10 +37,10 @@ class Outside:
         near, far = Place(session.cgroup, machine.near, "0"), Place(machine.child("elsewhere"), machine.far, "0")
         program, address = machine.program(self.program), arm.address(PORT, FAR)
         with serving(far, program, "serve", address, *self.options):
-            numbers = ask(near, program, "ask", address, *self.options, *times(effort)).numbers()
+            answer = ask(near, program, "ask", address, *self.options, *times(effort), server=far.cgroup)
+            numbers = answer.numbers()
             session.prove(Sent.by(numbers))
-        # The server's part is in another cgroup.
-        return Sample.of(numbers, None)
+        return Sample.of(numbers, answer.usage)
 
 
 _common = functools.partial(

@@ -3,12 +3,14 @@
 import dataclasses
 import functools
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from sockhop.bench.arms import Arm, Sent, Session
 from sockhop.bench.comparison import Comparison, Ratio
 from sockhop.bench.effort import Effort
 from sockhop.bench.figures import NEVER_SLOWER, Wanted
+from sockhop.bench.histogram import Histogram
 from sockhop.bench.machine import LOCAL, Failed, Machine, Place, run
 from sockhop.bench.processes import ask, serving
 from sockhop.bench.sample import Sample
@@ -20,8 +22,20 @@ READY = "ready to accept connections"
 AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
 #: Branches: with fewer than clients, TPC-B would wait for locks.
 SCALE = "10"
-#: The option, and the messages of a transaction, there and back.
-SCRIPTS = {"select": ("--select-only", 2), "tpcb": ("--builtin=tpcb-like", 14)}
+
+
+@dataclass(frozen=True)
+class Script:
+    """What pgbench does in a transaction."""
+
+    option: str
+    messages: int
+    """There and back."""
+    logged: float
+    """The part of the transactions whose times pgbench writes down: a line each, which costs short ones most."""
+
+
+SCRIPTS = {"select": Script("--select-only", 2, 0.25), "tpcb": Script("--builtin=tpcb-like", 14, 1.0)}
 TARGETS = {("select", 8): 1.15, ("select", 1): 1.25}
 
 
@@ -30,7 +44,7 @@ def transactions(
 ) -> Sample:
     """Transactions a second, connecting left out."""
     place = Place(session.cgroup, machine.near, CPUS[clients])
-    option, messages = SCRIPTS[script]
+    does, log = SCRIPTS[script], machine.scratch / "pgbench"
     until = f"--transactions={effort.transactions // clients}" if effort.transactions else "--time=1"
     with serving(place, *server(machine), ready=READY):
         answer = ask(
@@ -39,20 +53,34 @@ def transactions(
                 machine.program("pgbench"),
                 *target(machine, arm.name),
                 "--no-vacuum",
-                option,
+                does.option,
                 f"--protocol={protocol}",
             ),
+            *("--log", f"--log-prefix={log}", f"--sampling-rate={does.logged}"),
             *(f"--client={clients}", until, "postgres"),
         )
         done = re.search(r"actually processed: (\d+)", answer.text)
         rate = re.search(r"tps = ([\d.]+) \(without", answer.text)
         if not done or not rate:
             raise Failed(f"pgbench printed no result: {answer.text!r}")
-        sent = messages * float(done[1])
+        sent = does.messages * float(done[1])
         session.prove(Sent(sent))
     # A server process of each connection comes and goes, and takes its counts along.
     usage = dataclasses.replace(answer.usage, switches=None, resident=None)
-    return Sample(float(rate[1]), usage, sent)
+    latency = durations(log)
+    return Sample(float(rate[1]), usage, sent, latency=latency.points(), histogram=latency)
+
+
+def durations(log: Path) -> Histogram:
+    """Of the transactions that pgbench has written down; the files, which have its process in their names, go.
+
+    A line is the client, the transaction's number and its microseconds, and what else does not matter here.
+    """
+    paths = list(log.parent.glob(f"{log.name}.*"))
+    lines = [line for path in paths for line in path.read_text().splitlines()]
+    for path in paths:
+        path.unlink()
+    return Histogram.of((int(line.split()[2]) * 1000, 1) for line in lines)
 
 
 def seconds(effort: Effort) -> float:
@@ -109,6 +137,7 @@ def case(script: str, clients: int, protocol: str) -> Comparison:
             Ratio("hop", "tcp", Wanted(wanted) if wanted else NEVER_SLOWER),
             Ratio("hop", "unix"),
             Ratio("redirect", "tcp"),
+            *(Ratio("hop", "tcp", of=point) for point in ("p50", "p99", "p99.9")),
         ],
         rounds=0.75,
         lasts=seconds,

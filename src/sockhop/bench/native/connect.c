@@ -59,7 +59,8 @@ int main(int argc, char **argv)
 	uint64_t count = connect_for(&options, options.run_ns, &durations);
 	uint64_t ns = now_ns() - start;
 
-	printf("{\"messages\": %llu, \"done\": %llu, \"seconds\": %.9f, ", 2ull * options.exchanges * (warm + count),
+	printf("{\"messages\": %llu, \"connections\": %llu, \"done\": %llu, \"seconds\": %.9f, ",
+	       2ull * options.exchanges * (warm + count), (unsigned long long)(warm + count),
 	       (unsigned long long)count, ns / 1e9);
 	print_histogram(&durations);
 	puts("}");
