@@ -70,6 +70,9 @@ def test_one_case(sandbox: Sandbox, scratch: dict[str, Any]) -> None:
     "case",
     [
         "stream-1K-nagle-2cpu",
+        "stream-64K-blocking-1cpu",
+        "stream-1M-rcvbuf-2cpu",
+        "pipeline-64-8",
         "many-16-1cpu",
         "connect-1",
         "mixed-small",

@@ -223,9 +223,11 @@ class HopSession:
         return hop.messages / (hop.messages + stack.messages) if hop.messages + stack.messages else 0.0
 
     def has_learned(self) -> bool:
-        """Whether no class learns any more."""
-        classes = self.hops.classes()
-        return bool(classes) and all(each.state != "learning" for each in classes)
+        """Whether no service learns any more: that one end is kept on the stack decides for both."""
+        states: dict[tuple[int, int], set[str]] = {}
+        for each in self.hops.classes():
+            states.setdefault((each.cgroup, each.port), set()).add(each.state)
+        return bool(states) and all("stack" in ends or "learning" not in ends for ends in states.values())
 
     def begin(self) -> None:
         """After what an agent does: where nothing learns any more, reads are no longer watched."""

@@ -21,6 +21,7 @@ from sockhop.bench.cases import (
     mixed,
     nginx,
     outside,
+    pipeline,
     postgres,
     redis,
     routes,
@@ -67,6 +68,7 @@ class Case(Protocol):
 CASES: Sequence[Case] = [
     *rr.CASES,
     *rule.CASES,
+    *pipeline.CASES,
     *stream.CASES,
     *many.CASES,
     *connect.CASES,

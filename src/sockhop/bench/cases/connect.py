@@ -22,7 +22,7 @@ CASES = [
         sample=sample(exchanges),
         ratios=[Ratio("auto", "tcp", NEVER_SLOWER), Ratio("hop", "tcp")],
         quick=exchanges == 1,
-        rounds=1.5,
+        rounds=1.25,
     )
     for exchanges, title in TITLES.items()
 ]

@@ -65,5 +65,5 @@ CASES = [
         0.97,
         lasts=postgres.seconds,
     ),
-    case("connect", "connect, 1 B, close", connect.sample(1), "kept", "tcp", 0.98, rounds=1.5),
+    case("connect", "connect, 1 B, close", connect.sample(1), "kept", "tcp", 0.98, rounds=1.25),
 ]

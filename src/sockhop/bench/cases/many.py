@@ -19,6 +19,7 @@ def case(count: int, cpus: str) -> Comparison:
         name=f"many-{count}-{cpus}",
         title=f"{count:,} connections, request/response 1 KB, {IN_WORDS[cpus]}",
         group="many connections",
+        rounds=0.75,
         arms=("tcp", "hop", "unix"),
         sample=Native("many", ("--size", str(SIZE), "--connections", str(count)), cpus),
         ratios=[

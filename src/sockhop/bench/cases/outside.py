@@ -49,7 +49,7 @@ _common = functools.partial(
     arms=("down", "up", "again"),
     ratios=[Ratio("up", "down", Wanted(0.98)), Ratio("again", "down")],
     make=make,
-    rounds=1.7,
+    rounds=1.5,
 )
 
 CASES = [

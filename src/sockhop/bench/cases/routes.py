@@ -18,6 +18,7 @@ def asking(size: str, route: Route) -> Comparison:
         name=f"{route.name}-rr-{size}",
         title=f"{route.title}: request/response {sizes.words(size)}, one CPU",
         group="routes",
+        rounds=0.75,
         arms=("tcp", "hop"),
         sample=dataclasses.replace(rr.sample(size), route=route),
         ratios=[
@@ -34,6 +35,7 @@ def pouring(route: Route) -> Comparison:
         title=f"{route.title}: stream of {sizes.words(STREAM)} writes, two CPUs",
         group="routes",
         unit="B/s",
+        rounds=0.75,
         arms=("tcp", "hop"),
         sample=dataclasses.replace(stream.sample(STREAM), route=route),
         ratios=[Ratio("hop", "tcp", NEVER_SLOWER)],

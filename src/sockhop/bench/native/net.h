@@ -25,6 +25,7 @@ struct address {
 	socklen_t length;
 	int is_tcp;
 	int nodelay;
+	int rcvbuf; /* of what a server accepts; 0: as the kernel has it */
 };
 
 static inline struct address parse_address(const char *text)
@@ -98,6 +99,8 @@ static inline int open_server(const struct address *address)
 		err(1, "socket");
 	if (address->is_tcp)
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (address->rcvbuf && setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &address->rcvbuf, sizeof(address->rcvbuf)))
+		err(1, "SO_RCVBUF");
 	if (bind(fd, (const struct sockaddr *)&address->storage, address->length))
 		err(1, "bind");
 	if (listen(fd, 4096))

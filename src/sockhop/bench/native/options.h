@@ -15,6 +15,8 @@ struct options {
 	const char *request;	/* its content, where the server is not ours */
 	long connections;
 	int exchanges;		/* there and back, before a connection is closed */
+	int burst;		/* messages that are written before an answer is awaited */
+	int blocks;		/* in read(), for what comes after bulk */
 	uint64_t warm_ns, run_ns;
 };
 
@@ -25,10 +27,11 @@ static inline struct options parse_options(int argc, char **argv, const char *ro
 		{"request", required_argument, NULL, 'q'},    {"connections", required_argument, NULL, 'c'},
 		{"exchanges", required_argument, NULL, 'e'},  {"warm-ms", required_argument, NULL, 'w'},
 		{"run-ms", required_argument, NULL, 'r'},     {"nagle", no_argument, NULL, 'n'},
-		{0},
+		{"burst", required_argument, NULL, 'b'},      {"blocks", no_argument, NULL, 'k'},
+		{"rcvbuf", required_argument, NULL, 'v'},     {0},
 	};
-	struct options options = {.size = 1, .connections = 1, .warm_ns = 50000000, .run_ns = 250000000};
-	int nodelay = 1;
+	struct options options = {.size = 1, .connections = 1, .burst = 1, .warm_ns = 50000000, .run_ns = 250000000};
+	int nodelay = 1, rcvbuf = 0;
 
 	for (int which; (which = getopt_long(argc, argv, "", known, NULL)) != -1;) {
 		uint64_t number = optarg ? strtoull(optarg, NULL, 10) : 0;
@@ -42,6 +45,9 @@ static inline struct options parse_options(int argc, char **argv, const char *ro
 		case 'w': options.warm_ns = number * 1000000; break;
 		case 'r': options.run_ns = number * 1000000; break;
 		case 'n': nodelay = 0; break;
+		case 'b': options.burst = number; break;
+		case 'k': options.blocks = 1; break;
+		case 'v': rcvbuf = number; break;
 		default: exit(2);
 		}
 	}
@@ -50,6 +56,7 @@ static inline struct options parse_options(int argc, char **argv, const char *ro
 	options.role = argv[optind];
 	options.address = parse_address(argv[optind + 1]);
 	options.address.nodelay = nodelay;
+	options.address.rcvbuf = rcvbuf;
 	if (options.request)
 		options.size = strlen(options.request);
 	if (!options.answer)

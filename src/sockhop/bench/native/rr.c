@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Request/response: one message there, one back, blocking, one connection.
+ * Request/response: one message there or a burst of several, one back, blocking, one connection.
  *
- *   rr serve ADDRESS --size BYTES     echoes whole messages, one client at a time, until killed
- *   rr ask   ADDRESS --size BYTES     or --request TEXT --answer BYTES, of a server that is not ours
+ *   rr serve ADDRESS --size BYTES [--burst COUNT]     answers with as many bytes, one client at a time, until killed
+ *   rr ask   ADDRESS --size BYTES [--burst COUNT]     or --request TEXT --answer BYTES, of a server that is not ours
  */
 #include "histogram.h"
 #include "options.h"
@@ -11,12 +11,13 @@
 static void serve(const struct options *options)
 {
 	int server = open_server(&options->address);
-	char *buffer = make_buffer(options, 0);
+	size_t whole = options->burst * options->size;
+	char *buffer = make_buffer(options, whole);
 
 	for (;;) {
 		int fd = accept_client(server, &options->address);
 
-		while (read_all(fd, buffer, options->size))
+		while (read_all(fd, buffer, whole))
 			write_all(fd, buffer, options->size);
 		close(fd);
 	}
@@ -29,7 +30,8 @@ static uint64_t ask_for(const struct options *options, int fd, char *buffer, uin
 	uint64_t count = 0, start = now_ns(), end = start + ns;
 
 	do {
-		write_all(fd, request, options->size);
+		for (int i = 0; i < options->burst; i++)
+			write_all(fd, request, options->size);
 		if (!read_all(fd, buffer, options->answer))
 			errx(1, "the server closed");
 
@@ -58,8 +60,8 @@ int main(int argc, char **argv)
 	uint64_t ns = now_ns() - start;
 
 	printf("{\"messages\": %llu, \"done\": %llu, \"seconds\": %.9f, \"bytes_sent\": %llu, \"tcp_bytes_sent\": %lld, ",
-	       2ull * (warm + trips), (unsigned long long)trips, ns / 1e9,
-	       (unsigned long long)(warm + trips) * options.size, tcp_bytes_sent(fd, &options.address));
+	       (1ull + options.burst) * (warm + trips), (unsigned long long)trips, ns / 1e9,
+	       (unsigned long long)(warm + trips) * options.burst * options.size, tcp_bytes_sent(fd, &options.address));
 	print_histogram(&durations);
 	puts("}");
 	return 0;

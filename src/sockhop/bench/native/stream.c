@@ -2,13 +2,13 @@
  *
  * One-way stream of writes of SIZE bytes, read with a buffer of 64 KB or, for longer writes, their size.
  *
- *   stream serve ADDRESS --size BYTES     reads, until killed
- *   stream ask   ADDRESS --size BYTES     writes
+ *   stream serve ADDRESS --size BYTES [--rcvbuf BYTES]     reads, until killed
+ *   stream ask   ADDRESS --size BYTES [--blocks]           writes
  *
  * The writer begins with the moments between which bytes count, and the reader counts those that it has
  * *read* between them: what still lies in a buffer was not transferred. Both have the clock of one kernel.
- * The writer waits for that count by poll(), as programs with a loop of events do: a class of which one blocks in
- * read() after bulk is kept on the stack in auto mode.
+ * The writer waits for that count by poll(), as programs with a loop of events do, or in read(): a class of which one
+ * does that after bulk is kept on the stack in auto mode.
  */
 #include "options.h"
 #include <poll.h>
@@ -69,9 +69,9 @@ int main(int argc, char **argv)
 
 	struct pollfd answer = {.fd = fd, .events = POLLIN};
 
-	if (poll(&answer, 1, -1) < 0)
+	if (!options.blocks && poll(&answer, 1, -1) < 0)
 		err(1, "poll");
-	if (recv(fd, &count, sizeof(count), MSG_DONTWAIT) != sizeof(count))
+	if (recv(fd, &count, sizeof(count), options.blocks ? 0 : MSG_DONTWAIT) != sizeof(count))
 		errx(1, "the reader closed");
 	printf("{\"messages\": %llu, \"done\": %llu, \"seconds\": %.9f, \"bytes_sent\": %llu, \"tcp_bytes_sent\": %lld}\n",
 	       (unsigned long long)writes, (unsigned long long)count, options.run_ns / 1e9,
