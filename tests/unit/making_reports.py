@@ -14,7 +14,7 @@ from sockhop.bench.results import Result
 from sockhop.bench.sample import Sample
 from sockhop.bench.usage import Usage
 
-FACTS = {"kernel": "6.18.0", "cpu": "a <fast> one | two", "cpus": 2, "congestion_control": "cubic", "load": 0.25}
+FACTS = {"kernel": "6.18.0", "cpu": "a <fast> one | two", "cpus": 2, "congestion_control": "reno", "load": 0.25}
 RATES = {
     "tcp": [100.0, 100.0, 101.0, 99.0, 100.0, 100.0, 100.0],
     "hop": [150.0, 160.0, 161.0, 159.0, 160.0, 160.0, 160.0],

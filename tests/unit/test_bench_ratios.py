@@ -21,7 +21,7 @@ def report(tmp_path: Path) -> Report:
     return making.report(Machine(tmp_path, tmp_path, "near", "far", "middle"))
 
 
-def stored(low: float, cpu: object = making.FACTS["cpu"], congestion_control: str = "cubic") -> dict[str, object]:
+def stored(low: float, cpu: object = making.FACTS["cpu"], congestion_control: str = "reno") -> dict[str, object]:
     """What an earlier run had."""
     machine = {"cpu": cpu, "congestion_control": congestion_control}
     return {"machine": machine, "ratios": {KEY: {"value": low, "low": low, "high": low}}}
@@ -92,7 +92,7 @@ def test_a_file_that_cannot_be_compared_is_refused(report: Report, wrong: object
 
 def test_another_congestion_control_is_refused(report: Report) -> None:
     with pytest.raises(
-        BadReport, match=r"are of TCP with bbr, and this run's is cubic: .* --congestion-control bbr"
+        BadReport, match=r"are of TCP with bbr, and this run's is reno: .* --congestion-control bbr"
     ):
         ratios.Stored.parse(stored(1.0, congestion_control="bbr")).losses(report)
 

@@ -144,7 +144,7 @@ def test_a_loss_is_dropped_only_where_the_second_run_has_measured_it(
     asked = measured(monkeypatch, first, dataclasses.replace(empty, interrupted=True))
     with pytest.raises(click.Abort):
         bench("--against", str(against))
-    assert asked == ["cubic", "cubic"]
+    assert asked == ["reno", "reno"]
 
 
 def test_ratios_of_another_congestion_control_are_refused_before_anything_is_measured(against: Path) -> None:

@@ -146,7 +146,16 @@ def _choose(machine: Machine, congestion_control: str) -> None:
         for netns in (machine.near, machine.far):
             machine.write_sysctl(netns, "tcp_congestion_control", congestion_control)
     except Failed as error:
-        known = Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
+        known, allowed = (
+            Path(f"/proc/sys/net/ipv4/tcp_{kind}_congestion_control").read_text().split()
+            for kind in ("available", "allowed")
+        )
+        if congestion_control not in known:
+            raise Failed(
+                f"this kernel has no congestion control {congestion_control!r}; it has {', '.join(known)}"
+            ) from error
+        # tcp_set_default_congestion_control() of any but the first namespace.
         raise Failed(
-            f"this kernel has no congestion control {congestion_control!r}; it has {', '.join(known)}"
+            f"network namespaces may not use {congestion_control!r} on this machine. Allow it meanwhile with: "
+            f"sysctl -w net.ipv4.tcp_allowed_congestion_control='{' '.join([*allowed, congestion_control])}'"
         ) from error
