@@ -108,7 +108,7 @@ def _section(title: str, text: str, plots: Iterator[tuple[str, str]]) -> Iterato
 
 def _groups(report: Report) -> Iterator[str]:
     yield "<section><h2>All figures</h2>"
-    yield "<p class='quiet'>Medians of the ratios of each round, with their 95 % intervals.</p>"
+    yield "<p class='quiet'>Medians of each round's ratios, tails of all rounds, with 95 % intervals.</p>"
     for group, results in report.groups.items():
         yield f"<h3>{escape(group)}</h3>"
         rows = (_ratio(row) for result in results for row in result.rows)

@@ -35,7 +35,7 @@ def show(report: Report) -> None:
 
 def _ratios(report: Report) -> Table:
     """A line a row."""
-    grid = _grid("medians of per-round ratios, with their 95 % intervals")
+    grid = _grid("medians of per-round ratios, tails of all rounds, with their 95 % intervals")
     for name in ("measured", "versus"):
         grid.add_column(name, no_wrap=True)
     for name in cells.RATIO_COLUMNS:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from sockhop.bench import idle
 from sockhop.bench.arms import Arm, Hop, Plain, Sent
 from sockhop.bench.effort import Effort
-from sockhop.bench.figures import Row, Wanted, summarise
+from sockhop.bench.figures import SURE, Row, Wanted, summarise
 from sockhop.bench.machine import TROUBLE, Machine
 from sockhop.bench.results import Result
 
 WANTED = Wanted(2048, at_least=False)
-ROUNDS = 5  # at most: they agree
+ROUNDS = SURE  # at most: they agree
 #: Sockets that the accelerator's fixed memory is for: the default of its ``capacity``.
 CAPACITY = 65_536
 
