@@ -1,8 +1,12 @@
 """A sample counts only if it went its arm's way."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from sockhop.bench.arms import BULK, MOST, Carried, Least, Sent, prove_hops
+from sockhop.bench.arms import BULK, MOST, Carried, HopSession, Least, Sent, prove_hops
 from sockhop.bench.machine import Failed
 
 KB = 1000
@@ -43,3 +47,22 @@ def test_what_hopped_counts(sent: Sent, hop: Carried, stack: Carried) -> None:
 def test_what_did_not_is_no_number(sent: Sent, hop: Carried, stack: Carried, why: str) -> None:
     with pytest.raises(Failed, match=why):
         prove_hops(sent, hop, stack)
+
+
+@pytest.mark.parametrize(
+    ("states", "learned"),
+    [
+        ([], False),
+        ([(1, "hopping"), (1, "hopping")], True),
+        ([(1, "hopping"), (1, "learning")], False),
+        # The other end of what stays on the stack has nothing more to show.
+        ([(1, "stack"), (1, "learning")], True),
+        ([(1, "stack"), (2, "learning")], False),
+    ],
+)
+def test_a_service_has_learned_when_both_ends_have_or_one_is_kept(
+    states: list[tuple[int, str]], learned: bool
+) -> None:
+    classes = [SimpleNamespace(cgroup=7, port=port, state=state) for port, state in states]
+    hops: Any = SimpleNamespace(classes=lambda: classes)
+    assert HopSession(Path("/cgroup"), hops).has_learned() is learned

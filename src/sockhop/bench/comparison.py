@@ -15,8 +15,9 @@ from sockhop.bench.machine import TROUBLE, Failed, Machine
 from sockhop.bench.results import Measured, Result
 from sockhop.bench.sample import Sample
 
-#: Seconds to set an arm up for a sample, and to take it away; and more where sockhop is loaded for it.
-ARM_SECONDS, LOAD_SECONDS = 0.03, 0.2
+#: Seconds to set an arm up for a sample, and to take it away; more where sockhop is loaded for it, and where that
+#: watches programs.
+ARM_SECONDS, LOAD_SECONDS, WATCH_SECONDS = 0.03, 0.2, 0.4
 #: Runs that an arm learns from: three for a class with a connection each, and one to look at what it has learned.
 LESSONS, MOST_LESSONS = 4, 8
 
@@ -72,7 +73,7 @@ class Comparison:
         arms = self._arms(effort)
         each = len(arms) * (self.lasts(effort) + ARM_SECONDS) + len(LOADING & {*arms}) * LOAD_SECONDS
         if learning := len(LEARNING & {*arms}):
-            each += (learning * LESSONS + len(arms) - learning) * self.lasts(LESSON)
+            each += (learning * LESSONS + len(arms) - learning) * self.lasts(LESSON) + learning * WATCH_SECONDS
         return (self.count(effort) + 1) * each
 
     def measure(self, machine: Machine, effort: Effort) -> Result:

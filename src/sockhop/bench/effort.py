@@ -21,7 +21,7 @@ class Effort:
     """What they do before it, on the same connection."""
     requests: int = 30_000
     """Of one redis-benchmark test."""
-    program_ms: int = 700
+    program_ms: int = 600
     """How long wrk and h2load ask."""
     transactions: int | None = None
     """Of pgbench's clients together; None for as many as they get done in a second."""

@@ -72,7 +72,7 @@ def case(test: str, clients: int, pipeline: int, cpus: str) -> Comparison:
         ],
         quick=(test, clients, pipeline, cpus) == ("get", MANY, 1, "1cpu"),
         rounds=0.75,
-        lasts=lambda effort: effort.requests / 80_000 + 0.25,
+        lasts=lambda effort: effort.requests / 150_000 + 0.2,
     )
 
 
