@@ -194,6 +194,22 @@ def test_corked_streams_that_fill_the_queue_are_left_to_the_stack(make_scope: Ca
     assert service.known("server").state == "hopping"
 
 
+def test_writes_that_fit_no_receive_buffer_are_left_to_the_stack(make_scope: Callable[..., Scope]) -> None:
+    """However slowly the reader reads, none of them hops; what fits does."""
+    service = hopping_service(make_scope, recheck_seconds=3600)
+    service.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 100 << 10)
+    with service.connection() as connection:
+        connection.talk(10, size=1000)
+        assert service.scope.hops.status().hop.messages == 20
+
+        def is_known() -> bool:
+            receive(connection.server, fill(connection.client, 1 << 20))
+            return service.known("client").reasons == ("corked",)
+
+        until(is_known, "the stream is known")
+    assert service.known("server").state == "hopping"
+
+
 def test_requests_and_answers_with_nagle_hop_on(make_scope: Callable[..., Scope]) -> None:
     service = hopping_service(make_scope, recheck_seconds=0.001)
     with service.connection() as connection:

@@ -21,7 +21,7 @@ DOES = {
     Reason.BULK: "reads blocking after it has sent in bulk, which could make such a read fail with EAGAIN",
     Reason.SHORT_LIVED: "has connections of so few messages that taking them in would cost more than it saves",
     Reason.SMALL_WRITES: "sends many small writes in a row, which TCP joins: it is faster",
-    Reason.CORKED: "sends long streams by sendfile() or under a cork, which TCP carries faster",
+    Reason.CORKED: "sends long streams by sendfile(), under a cork or in writes beyond SO_RCVBUF: TCP is faster",
     Reason.MAY_SPLICE: "is HAProxy, which may turn to splice() in mid-stream, and would then wait for ever",
 }
 
@@ -44,7 +44,7 @@ SHORT = {
     Reason.BULK: "blocking reads after bulk",
     Reason.SHORT_LIVED: "short-lived connections",
     Reason.SMALL_WRITES: "bursts of small writes",
-    Reason.CORKED: "long streams by sendfile()",
+    Reason.CORKED: "long streams that cannot hop",
     Reason.MAY_SPLICE: "may turn to splice()",
 }
 
