@@ -154,11 +154,11 @@ def test_a_corked_burst_of_small_writes_is_left_to_tcp(make_scope: Callable[...,
     service = hopping_service(make_scope, recheck_seconds=3600)
     with service.connection() as connection:
         connection.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-        for _ in range(100):
+        for _ in range(200):
             connection.send(connection.client, size)
         connection.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
-        receive(connection.server, 100 * size)
-        assert service.scope.hops.status().stack.reasons["nagle_burst"] > 80
+        receive(connection.server, 200 * size)
+        assert service.scope.hops.status().stack.reasons["nagle_burst"] > 120
 
 
 def test_a_busy_connection_counts_beside_short_ones(make_scope: Callable[..., Scope]) -> None:

@@ -96,8 +96,9 @@ def counted_events(scope: Scope) -> Iterator["Counter[str]"]:
         thread.join()
 
 
-def test_switching(streams: Path, scope: Scope, place: Place) -> None:
+def test_switching(streams: Path, make_scope: Callable[..., Scope], place: Place) -> None:
     """Thousands of switches between hop and stack in one run, each way."""
+    scope = make_scope(burst_messages=16)  # short bursts make many
     argv = [streams, "--load", "switching", "--streams", 40, "--bytes", 12 << 20, *place.options]
     with counted_events(scope) as kinds:
         sums = rounds(scope, argv, TIMES)

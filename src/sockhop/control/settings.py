@@ -67,7 +67,7 @@ class Settings:
     recheck_seconds: float = 30.0
     receive_buffer: int = 3 << 20
     queue_messages: int = 512
-    burst_messages: int = 16
+    burst_messages: int = 64
     burst_bytes: int = 16384
     mode: str = "auto"
     learn_connections: int = 3

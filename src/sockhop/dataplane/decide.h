@@ -190,7 +190,8 @@ INLINE bool is_small_write(struct tcp_sock *me, __u32 size)
 }
 
 /* Many small writes in a row with no answer, on a socket that joins them: TCP makes large segments of them, and is
- * faster. */
+ * faster. Of a few that are answered it keeps back the end until the beginning is acknowledged, which is put off by
+ * 40 ms: 32 requests at once are answered 300 times as often by hops. */
 INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
 {
 	__u32 peer_sent;
