@@ -25,8 +25,8 @@ BROKEN: dict[str, list[Change]] = {
     "half_close": [
         (
             "dataplane/closing.h",
-            "look_after_peer(ctx, tcp, end);\n\t\tbreak;",
-            "{ struct seq_pair key = mirrored(end->pair); bpf_map_delete_elem(&sockets, &key); } break;",
+            "look_after_peer(ctx, tcp, end);\n}\n\n#endif",
+            "{ struct seq_pair key = mirrored(end->pair); bpf_map_delete_elem(&sockets, &key); }\n}\n\n#endif",
         )
     ],
     "reset": [
