@@ -205,7 +205,8 @@ INLINE bool is_nagle_burst(struct end *end, struct tcp_sock *me, __u32 size)
 	}
 	if (++end->streak <= config.burst_messages)
 		return false;
-	end->bursts++;
+	/* Those that have hopped before were a part of it. */
+	end->bursts += end->streak == config.burst_messages + 1 ? end->streak : 1;
 	return true;
 }
 
