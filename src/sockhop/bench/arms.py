@@ -281,10 +281,9 @@ class Hop:
 
 
 @dataclass(frozen=True)
-class RedirectSession:
+class RedirectSession(PlainSession):
     """The reference programs are attached."""
 
-    cgroup: Path
     machine: Machine
     before: int
     """Segments that TCP had sent before."""
@@ -294,17 +293,6 @@ class RedirectSession:
         segments = self.machine.segments_sent() - self.before
         if segments > sent.messages * (1 - MOST.part) + ENDS:
             raise Failed(f"TCP sent {segments} segments for {sent.messages:.0f} messages: not all were redirected")
-
-    def hopped(self) -> float | None:
-        """Nobody counts."""
-        return None
-
-    def has_learned(self) -> bool:
-        """It has nothing to learn."""
-        return True
-
-    def begin(self) -> None:
-        """Nothing."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ join, with Nagle's algorithm or where both ends share a CPU, and what is promise
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 from sockhop.bench import sizes
 from sockhop.bench.arms import BULK, NOTHING
@@ -23,37 +24,31 @@ def sample(size: str, delay: str = "nodelay", cpus: str = "2cpu") -> Native:
     return Native("stream", options, cpus, least=NOTHING if small and delay == "nagle" else BULK, directions=1)
 
 
-def waits_in_read(size: str, cpus: str) -> Comparison:
-    """One whose writer blocks for what comes after bulk, beside all others', which ask poll().
-
-    Auto mode keeps it on the stack (``bulk``), and what it takes to find that out must not show.
-    """
-    polls = sample(size, cpus=cpus)
+def variant(name: str, words: str, usual: Native, option: Sequence[str], *arms: str) -> Comparison:
+    """A stream with an option for which auto mode keeps it on the stack; in these arms beside plain TCP."""
     return Comparison(
-        name=f"stream-{size}-blocking-{cpus}",
-        title=f"stream of {sizes.words(size)} writes whose writer then blocks, {IN_WORDS[cpus]}",
+        name=f"stream-{name}",
+        title=f"stream of {words}, {IN_WORDS[usual.cpus]}",
         group="streams",
         unit="B/s",
-        arms=("tcp", "auto"),
-        sample=dataclasses.replace(polls, options=(*polls.options, "--blocks")),
-        ratios=[Ratio("auto", "tcp", NEVER_SLOWER)],
+        arms=("tcp", *arms),
+        sample=dataclasses.replace(usual, options=(*usual.options, *option)),
+        ratios=[Ratio("hop", "tcp"), Ratio("auto", "tcp", NEVER_SLOWER)],
         rounds=ROUNDS,
     )
+
+
+def waits_in_read(size: str, cpus: str) -> Comparison:
+    """One whose writer blocks for what comes after bulk (``bulk``), beside all others', which ask poll()."""
+    words = f"{sizes.words(size)} writes whose writer then blocks"
+    return variant(f"{size}-blocking-{cpus}", words, sample(size, cpus=cpus), ["--blocks"], "auto")
 
 
 def small_buffer(size: str, cpus: str) -> Comparison:
     """One whose reader has asked for a receive buffer that no write fits: hops are for what does."""
-    usual = sample(size, cpus=cpus)
-    return Comparison(
-        name=f"stream-{size}-rcvbuf-{cpus}",
-        title=f"stream of {sizes.words(size)} writes, SO_RCVBUF of 100 KB, {IN_WORDS[cpus]}",
-        group="streams",
-        unit="B/s",
-        arms=("tcp", "hop", "auto"),
-        sample=dataclasses.replace(usual, options=(*usual.options, "--rcvbuf", str(100 << 10)), least=NOTHING),
-        ratios=[Ratio("hop", "tcp"), Ratio("auto", "tcp", NEVER_SLOWER)],
-        rounds=ROUNDS,
-    )
+    words = f"{sizes.words(size)} writes, SO_RCVBUF of 100 KB"
+    usual = dataclasses.replace(sample(size, cpus=cpus), least=NOTHING)
+    return variant(f"{size}-rcvbuf-{cpus}", words, usual, ["--rcvbuf", str(100 << 10)], "hop", "auto")
 
 
 def case(size: str, delay: str, cpus: str) -> Comparison:
