@@ -105,6 +105,21 @@ def test_small_writes_one_way_are_left_to_nagle(make_scope: Callable[..., Scope]
         assert service.scope.hops.status().sockets.tracked == 0
 
 
+@pytest.mark.parametrize(("size", "is_burst"), [(100, True), (200, False)])
+def test_small_segments_hold_few_writes(make_scope: Callable[..., Scope], size: int, is_burst: bool) -> None:
+    """And cost TCP more than a hop for each write: only what is smaller than an eighth of one is left to it."""
+    service = hopping_service(make_scope, recheck_seconds=3600)
+    service.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1460)
+    with service.connection() as connection:
+        connection.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        for _ in range(200):
+            connection.send(connection.client, size)
+        receive(connection.server, 200 * size)
+        status = service.scope.hops.status()
+    assert (status.stack.reasons["nagle_burst"] > 120) == is_burst
+    assert is_burst or status.hop.messages >= 200
+
+
 def test_small_writes_that_fill_the_queue_are_left_to_the_stack(make_scope: Callable[..., Scope]) -> None:
     """Whose send buffer makes large segments of them, once their reader has fallen behind."""
     service = hopping_service(make_scope, recheck_seconds=3600)

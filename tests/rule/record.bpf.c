@@ -72,8 +72,7 @@ int sockhop_send(struct sk_msg_md *msg)
 	decision = end ? bpf_ringbuf_reserve(&events, sizeof(*decision), 0) : NULL;
 	if (!decision)
 		return decided(msg);
-	if (!end->peer.cookie)
-		find_peer(end);
+	find_peer(end);
 	call = current_call();
 	decision->size = msg->size;
 	decision->call = call.number;

@@ -73,6 +73,21 @@ def test_constants_are_followed(
     assert after > before if more else after == 0 < before
 
 
+def test_small_segments_hold_few_writes(rule: Rule) -> None:
+    """Where they are an Ethernet device's, writes of 8 KB with Nagle's algorithm are no burst."""
+    recorded = decisions.read("socat-nagle")
+    assert outcomes(recorded)[Outcome.NAGLE_BURST]
+    small = [rule.decide(decision | {"start.me.mss_cache": 1448}) for decision in recorded]
+    assert not outcomes(small)[Outcome.NAGLE_BURST]
+
+
+def test_who_sends_less_is_not_held_back(rule: Rule) -> None:
+    """Of messages that find their reader behind."""
+    recorded = decisions.read("paused-reader-large")
+    assert any(decision["after.wait"] for decision in recorded)
+    assert not any(rule.decide(decision, small_bytes=1 << 30)["after.wait"] for decision in recorded)
+
+
 #: What forbids a hop, whatever else is so: columns that the change sets, from those of the decision.
 FORBIDS: dict[str, Callable[[Decision], Decision]] = {
     "unread bytes of the stack": lambda was: {

@@ -86,9 +86,10 @@ def _translate(machine: Machine) -> None:
 
 
 LOOPBACK = Route("loopback", "loopback", LOCAL, LOCAL, far=False, prepare=_nothing)
+VETH = Route("veth", "veth", FAR, FAR, far=True, prepare=_nothing)
 ROUTES = (
     Route("ipv6", "IPv6 loopback", "[::1]", "[::1]", far=False, prepare=_nothing),
-    Route("veth", "veth", FAR, FAR, far=True, prepare=_nothing),
+    VETH,
     Route("bridge", "veth and a bridge", _BRIDGED, _BRIDGED, far=True, prepare=_bridge),
     Route("nat", "veth, a bridge and NAT", _TRANSLATED, _BRIDGED, far=True, prepare=_translate),
 )

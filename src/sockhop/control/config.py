@@ -26,6 +26,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
             "queue_messages",
             "burst_messages",
             "burst_bytes",
+            "small_bytes",
         )
     },
     "learning": {

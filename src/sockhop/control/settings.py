@@ -37,6 +37,7 @@ LIMITS = {
     "queue_messages": Limits(0, _MAX_LIMIT, "messages"),
     "burst_messages": Limits(0, _MAX_LIMIT, "messages"),
     "burst_bytes": Limits(0, _MAX_LIMIT, "bytes"),
+    "small_bytes": Limits(0, _MAX_LIMIT, "bytes"),
     "learn_connections": Limits(1, _MAX_LIMIT, "connections"),
     "learn_reads": Limits(1, _MAX_LIMIT, "reads"),
     "least_messages": Limits(0, _MAX_LIMIT, "messages"),
@@ -53,8 +54,10 @@ class Settings:
     :param receive_buffer: ``SO_RCVBUF`` in bytes of a socket for which nobody has set one; hops may fill it twice.
     :param queue_messages: unread messages that hops may leave on a socket; each costs the kernel about 1 KB.
     :param burst_messages: sends in a row without an answer that make a burst, on sockets with Nagle on.
-    :param burst_bytes: only writes smaller than this make a burst; a stream of larger ones (without Nagle, of half
-        this size) waits for its reader.
+    :param burst_bytes: only writes smaller than this make a burst; where a segment holds less than 16 KB, only
+        those smaller than an eighth of one.
+    :param small_bytes: a stream of writes of this size and more, which make no burst, waits for a reader that has
+        fallen behind.
     :param mode: ``auto``: a service hops when it was learned that it can, and gains; ``eager``: all hop at once.
     :param learn_connections: a class is judged by so many connections that were read to their end and closed,
     :param learn_reads: or by so many reads, whichever comes first; where reads may block, a connection with such
@@ -68,7 +71,8 @@ class Settings:
     receive_buffer: int = 3 << 20
     queue_messages: int = 512
     burst_messages: int = 64
-    burst_bytes: int = 16384
+    burst_bytes: int = 32768
+    small_bytes: int = 8192
     mode: str = "auto"
     learn_connections: int = 3
     learn_reads: int = 64

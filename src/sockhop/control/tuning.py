@@ -6,7 +6,15 @@ from sockhop.kernel.abi import MAGIC, Config
 
 # What cannot change while an instance lives: its maps have their sizes, and its programs are chosen.
 FIXED = ("capacity", "mode")
-_COUNTS = ("queue_messages", "burst_messages", "burst_bytes", "learn_connections", "learn_reads", "least_messages")
+_COUNTS = (
+    "queue_messages",
+    "burst_messages",
+    "burst_bytes",
+    "small_bytes",
+    "learn_connections",
+    "learn_reads",
+    "least_messages",
+)
 _NANOSECONDS = 1e9
 
 

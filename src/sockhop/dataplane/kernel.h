@@ -17,7 +17,7 @@ enum tcp_state {
 };
 
 /* include/linux/tcp.h: tcp_sock.nonagle. */
-enum { TCP_NAGLE_CORK = 2 };
+enum { TCP_NAGLE_OFF = 1, TCP_NAGLE_CORK = 2 };
 
 enum { RCV_SHUTDOWN = 1, SEND_SHUTDOWN = 2, SHUTDOWN_MASK = 3 };
 /* include/uapi/asm-generic/fcntl.h */

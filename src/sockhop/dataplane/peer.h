@@ -16,8 +16,11 @@
 INLINE void find_peer(struct end *end)
 {
 	struct seq_pair pair = end->pair;
-	struct where *peer = bpf_map_lookup_elem(&arrived, &pair);
+	struct where *peer;
 
+	if (end->peer.cookie)
+		return;
+	peer = bpf_map_lookup_elem(&arrived, &pair);
 	if (!peer)
 		return;
 	end->peer = *peer;
@@ -35,8 +38,7 @@ INLINE struct tcp_sock *peer_of(struct end *end)
 {
 	struct tcp_sock *peer;
 
-	if (!end->peer.cookie)
-		find_peer(end);
+	find_peer(end);
 	peer = read_only(struct tcp_sock, end->peer.sock);
 	return end->peer.cookie && cookie_of(peer) == end->peer.cookie ? peer : NULL;
 }

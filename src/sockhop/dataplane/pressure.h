@@ -54,8 +54,7 @@ INLINE void set_window(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct en
 {
 	__u8 on_stack;
 
-	if (!end->peer.cookie)
-		find_peer(end); /* it may never send */
+	find_peer(end); /* it may never send */
 	bpf_probe_read_kernel(&on_stack, sizeof(on_stack),
 			      &end_of_peer(end)->on_stack);
 	clamp_window(ctx, tcp, on_stack ? (__u32)sock_of(tcp)->sk_rcvbuf : small_window(tcp));

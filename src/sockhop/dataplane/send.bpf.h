@@ -127,8 +127,7 @@ int sockhop_send(struct sk_msg_md *msg)
 	end = bpf_sk_storage_get(&ends, sk, NULL, 0);
 	if (!end)
 		return SK_PASS;
-	if (!end->peer.cookie)
-		find_peer(end);
+	find_peer(end);
 	me = read_only(struct tcp_sock, kern->sk);
 	peer = read_only(struct tcp_sock, end->peer.sock);
 	if (!config.eager && !end->kept && end->jiffies != (__u32)bpf_jiffies64())

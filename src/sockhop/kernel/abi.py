@@ -158,7 +158,7 @@ class Config(ctypes.Structure):
         ("room", ctypes.c_uint32),
         ("watched", ctypes.c_uint32),
         ("guarded", ctypes.c_uint32),
-        ("unused", ctypes.c_uint32),
+        ("small_bytes", ctypes.c_uint32),
     )
 
 

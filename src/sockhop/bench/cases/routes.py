@@ -3,10 +3,11 @@
 import dataclasses
 
 from sockhop.bench import sizes
+from sockhop.bench.arms import BULK
 from sockhop.bench.cases import rr, stream
 from sockhop.bench.comparison import Comparison, Ratio
 from sockhop.bench.figures import NEVER_SLOWER, Wanted
-from sockhop.bench.network import ROUTES, Route
+from sockhop.bench.network import ROUTES, VETH, Route
 
 SIZES = ("1K", "64K")
 STREAM = "1M"
@@ -28,18 +29,21 @@ def asking(size: str, route: Route) -> Comparison:
     )
 
 
-def pouring(route: Route) -> Comparison:
+def pouring(size: str, route: Route, delay: str = "nodelay") -> Comparison:
     """A stream over a route."""
     return Comparison(
-        name=f"{route.name}-stream-{STREAM}",
-        title=f"{route.title}: stream of {sizes.words(STREAM)} writes, two CPUs",
+        name=f"{route.name}-stream-{size}{'-nagle' if delay == 'nagle' else ''}",
+        title=f"{route.title}: stream of {sizes.words(size)} writes, {delay}, two CPUs",
         group="routes",
         unit="B/s",
         rounds=0.75,
         arms=("tcp", "hop"),
-        sample=dataclasses.replace(stream.sample(STREAM), route=route),
+        sample=dataclasses.replace(stream.sample(size, delay), route=route, least=BULK),
         ratios=[Ratio("hop", "tcp", NEVER_SLOWER)],
     )
 
 
-CASES = [case for route in ROUTES for case in (*(asking(size, route) for size in SIZES), pouring(route))]
+CASES = [
+    *(case for route in ROUTES for case in (*(asking(size, route) for size in SIZES), pouring(STREAM, route))),
+    *(pouring(size, VETH, "nagle") for size in ("256", "4K")),  # TCP joins these too, into small segments
+]

@@ -75,7 +75,7 @@ def case(size: str, delay: str, cpus: str) -> Comparison:
 
 CASES = [
     *(case(size, "nodelay", "2cpu") for size in ("1", "64", "1K", "16K", "64K", "256K", "1M", "4M")),
-    *(case(size, "nagle", "2cpu") for size in ("1", "64", "1K", "16K", "64K", "1M")),
+    *(case(size, "nagle", "2cpu") for size in ("1", "64", "1K", "16K", "32K", "64K", "1M")),
     *(case(size, "nodelay", "1cpu") for size in ("1K", "8K", "64K", "1M")),
     waits_in_read("64K", "1cpu"),
     small_buffer("1M", "2cpu"),
