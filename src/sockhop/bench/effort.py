@@ -15,6 +15,8 @@ class Effort:
 
     rounds: int = 8
     """That count; one more goes before them, to warm up: its samples are kept, and in no result."""
+    turns: int = 200
+    """The same of states that take turns in one pair of programs."""
     run_ms: int = 150
     """The timed part of a sample of the C programs."""
     warm_ms: int = 50
@@ -40,6 +42,7 @@ class Effort:
 
 QUICK = Effort(
     rounds=SURE,
+    turns=30,
     run_ms=40,
     warm_ms=20,
     requests=5_000,

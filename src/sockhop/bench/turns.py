@@ -24,8 +24,8 @@ from sockhop.kernel.abi import Traffic
 
 #: Seconds that a state is measured for, and those before in which caches get used to it.
 SLICE, SETTLE = 0.03, 0.003
-#: How often each state takes its turn, for a round of the effort; and the seconds that changing it takes.
-TURNS, CHANGE = 25, 0.006
+#: Seconds that changing the state takes.
+CHANGE = 0.006
 #: Milliseconds and requests: more than any case takes.
 FOREVER = "100000000"
 UNIT = "/s"
@@ -65,7 +65,7 @@ class Turns:
 
     def seconds(self, effort: Effort) -> float:
         """How long it is going to take."""
-        return 3 + len(self._names) * TURNS * effort.rounds * (SLICE + SETTLE + CHANGE)
+        return 3 + len(self._names) * effort.turns * (SLICE + SETTLE + CHANGE)
 
     def measure(self, machine: Machine, effort: Effort) -> Result:
         """Let the states take turns."""
@@ -73,7 +73,7 @@ class Turns:
         try:
             with self.stage(machine) as stage:
                 await_hops(stage)
-                rates = take_turns(stage, TURNS * effort.rounds)
+                rates = take_turns(stage, effort.turns)
         except TROUBLE as error:
             failed = str(error)
         # The first turn warms up.
