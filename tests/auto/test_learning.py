@@ -105,9 +105,11 @@ def test_small_writes_one_way_are_left_to_nagle(make_scope: Callable[..., Scope]
         assert service.scope.hops.status().sockets.tracked == 0
 
 
-@pytest.mark.parametrize(("size", "is_burst"), [(100, True), (200, False)])
-def test_small_segments_hold_few_writes(make_scope: Callable[..., Scope], size: int, is_burst: bool) -> None:
-    """And cost TCP more than a hop for each write: only what is smaller than an eighth of one is left to it."""
+@pytest.mark.parametrize(("size", "is_burst"), [(1000, True), (2000, False)])
+def test_what_fills_a_segment_is_not_left_to_nagle(
+    make_scope: Callable[..., Scope], size: int, is_burst: bool
+) -> None:
+    """TCP does not join it."""
     service = hopping_service(make_scope, recheck_seconds=3600)
     service.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1460)
     with service.connection() as connection:
@@ -120,14 +122,20 @@ def test_small_segments_hold_few_writes(make_scope: Callable[..., Scope], size: 
     assert is_burst or status.hop.messages >= 200
 
 
-def test_small_writes_that_fill_the_queue_are_left_to_the_stack(make_scope: Callable[..., Scope]) -> None:
-    """Whose send buffer makes large segments of them, once their reader has fallen behind."""
+@pytest.mark.parametrize(("nodelay", "size"), [(1, 1024), (0, 2048)])
+def test_small_writes_that_fill_the_queue_are_left_to_the_stack(
+    make_scope: Callable[..., Scope], nodelay: int, size: int
+) -> None:
+    """Whose send buffer makes large segments of them, once their reader has fallen behind; with Nagle's algorithm
+    too, where they fill segments."""
     service = hopping_service(make_scope, recheck_seconds=3600)
+    service.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1460)
     with service.connection() as connection:
         client, server = connection.client, connection.server
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, nodelay)
 
         def is_known() -> bool:
-            receive(server, fill(client, 1024))
+            receive(server, fill(client, size))
             return service.known("client").reasons == ("small_writes",)
 
         until(is_known, "the stream is known")

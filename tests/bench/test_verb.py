@@ -76,7 +76,7 @@ def test_each_kind_of_load(sandbox: Sandbox, scratch: dict[str, Any]) -> None:
         "many-16-1cpu",
         "connect-1",
         "mixed-small",
-        "veth-stream-256-nagle",
+        "veth-stream-4K-nagle",
         "nat-rr-1K",
         "guard-rr-1",
         "guard-redis",

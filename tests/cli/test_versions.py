@@ -15,8 +15,12 @@ SAME = [("dataplane/maps.h", "1 << 20", "1 << 19")]
 LONGER = [
     ("dataplane/abi.h", "OUTCOME_CLASS,\n", "OUTCOME_CLASS,\n\tOUTCOME_MORE,\n"),
     ("kernel/abi.py", "CLASS = 12\n", "CLASS = 12\n    MORE = 13\n"),
-    ("dataplane/abi.h", "sockets may go in */\n", "sockets may go in */\n\t__u64 more;\n"),
-    ("kernel/abi.py", '("guarded", ctypes.c_uint32),', '("guarded", ctypes.c_uint32), ("more", ctypes.c_uint64),'),
+    ("dataplane/abi.h", "see is_small_write() */\n", "see is_small_write() */\n\t__u64 more;\n"),
+    (
+        "kernel/abi.py",
+        '("small_bytes", ctypes.c_uint32),',
+        '("small_bytes", ctypes.c_uint32), ("more", ctypes.c_uint64),',
+    ),
     ("dataplane/abi.h", "since nothing watches reads */\n", "since nothing watches reads */\n\t__u64 more;\n"),
     ("kernel/abi.py", '("missed", ctypes.c_uint32),', '("missed", ctypes.c_uint32), ("more", ctypes.c_uint64),'),
     ("dataplane/abi.h", "  /* bits of enum reason */\n};", "\n\t__u64 more;\n};"),

@@ -28,7 +28,7 @@ struct seen {
 	__u32 tcp_queue; /* skbs in TCP's own queue, and on the way into the one queue */
 	__u32 backlog;
 	__u32 accepted; /* an application has it */
-	__u32 unused;
+	__u32 mss_clamp;
 };
 
 /* What other CPUs may change while the program runs. */

@@ -34,6 +34,7 @@ INLINE void look_at(struct seen *seen, struct tcp_sock *tcp)
 	seen->rcv_wup = tcp->rcv_wup;
 	seen->rcv_wnd = tcp->rcv_wnd;
 	seen->mss_cache = tcp->mss_cache;
+	seen->mss_clamp = tcp->rx_opt.mss_clamp;
 	seen->nonagle = bitfield(tcp, nonagle);
 	seen->rcvbuf = sk->sk_rcvbuf;
 	seen->sndbuf = sk->sk_sndbuf;

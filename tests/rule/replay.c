@@ -101,6 +101,7 @@ static void make(struct tcp_sock *tcp, struct sk_psock *psock, struct proto *pro
 	tcp->rcv_wup = seen->rcv_wup;
 	tcp->rcv_wnd = seen->rcv_wnd;
 	tcp->mss_cache = seen->mss_cache;
+	tcp->rx_opt.mss_clamp = seen->mss_clamp;
 	tcp->nonagle = seen->nonagle;
 	sk->sk_rcvbuf = seen->rcvbuf;
 	sk->sk_sndbuf = seen->sndbuf;

@@ -73,19 +73,29 @@ def test_constants_are_followed(
     assert after > before if more else after == 0 < before
 
 
-def test_small_segments_hold_few_writes(rule: Rule) -> None:
-    """Where they are an Ethernet device's, writes of 8 KB with Nagle's algorithm are no burst."""
+def test_what_fills_a_segment_is_no_burst(rule: Rule) -> None:
+    """Writes of 8 KB with Nagle's algorithm, on loopback and where segments hold a byte more, and as much."""
     recorded = decisions.read("socat-nagle")
-    assert outcomes(recorded)[Outcome.NAGLE_BURST]
-    small = [rule.decide(decision | {"start.me.mss_cache": 1448}) for decision in recorded]
-    assert not outcomes(small)[Outcome.NAGLE_BURST]
+    bursts = outcomes(recorded)[Outcome.NAGLE_BURST]
+    for segment, expected in ((8193, bursts), (8192, 0)):
+        replayed = [rule.decide(decision | {"start.me.mss_clamp": segment}) for decision in recorded]
+        assert outcomes(replayed)[Outcome.NAGLE_BURST] == expected
+    assert bursts
 
 
 def test_who_sends_less_is_not_held_back(rule: Rule) -> None:
-    """Of messages that find their reader behind."""
+    """Of messages that find their reader behind: what is small, and what TCP joins."""
     recorded = decisions.read("paused-reader-large")
+    segment = (1 << 16) - 1
+    joined = [
+        decision | {"start.me.nonagle": 0, "start.me.mss_clamp": segment}
+        for decision in recorded
+        if decision["size"] < segment
+    ]
     assert any(decision["after.wait"] for decision in recorded)
+    assert any(rule.decide(decision, burst_bytes=0)["after.wait"] for decision in joined)
     assert not any(rule.decide(decision, small_bytes=1 << 30)["after.wait"] for decision in recorded)
+    assert not any(rule.decide(decision, burst_messages=1 << 30)["after.wait"] for decision in joined)
 
 
 #: What forbids a hop, whatever else is so: columns that the change sets, from those of the decision.

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from sockhop.control import tuning
 from sockhop.control.settings import LIMITS, MAX_CAPACITY, MODES, Settings
 from sockhop.errors import SockhopError
 
@@ -74,3 +75,14 @@ def test_settings_are_documented_and_fixed() -> None:
         assert f":param {field.name}:" in (Settings.__doc__ or "")
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().capacity = 5  # type: ignore[misc]
+
+
+def test_an_instance_has_the_settings_it_was_given() -> None:
+    given = Settings(mode="eager", small_bytes=1, burst_bytes=0, queue_messages=0, recheck_seconds=0.5)
+    assert tuning.settings_of(tuning.config_of(given)) == given
+
+
+def test_what_an_older_version_did_not_know_is_as_usual() -> None:
+    config = tuning.config_of(Settings())
+    config.small_bytes = 0
+    assert tuning.settings_of(config) == Settings()

@@ -37,7 +37,7 @@ LIMITS = {
     "queue_messages": Limits(0, _MAX_LIMIT, "messages"),
     "burst_messages": Limits(0, _MAX_LIMIT, "messages"),
     "burst_bytes": Limits(0, _MAX_LIMIT, "bytes"),
-    "small_bytes": Limits(0, _MAX_LIMIT, "bytes"),
+    "small_bytes": Limits(1, _MAX_LIMIT, "bytes"),
     "learn_connections": Limits(1, _MAX_LIMIT, "connections"),
     "learn_reads": Limits(1, _MAX_LIMIT, "reads"),
     "least_messages": Limits(0, _MAX_LIMIT, "messages"),
@@ -54,8 +54,7 @@ class Settings:
     :param receive_buffer: ``SO_RCVBUF`` in bytes of a socket for which nobody has set one; hops may fill it twice.
     :param queue_messages: unread messages that hops may leave on a socket; each costs the kernel about 1 KB.
     :param burst_messages: sends in a row without an answer that make a burst, on sockets with Nagle on.
-    :param burst_bytes: only writes smaller than this make a burst; where a segment holds less than 16 KB, only
-        those smaller than an eighth of one.
+    :param burst_bytes: only writes smaller than this make a burst, and than a segment.
     :param small_bytes: a stream of writes of this size and more, which make no burst, waits for a reader that has
         fallen behind.
     :param mode: ``auto``: a service hops when it was learned that it can, and gains; ``eager``: all hop at once.
@@ -71,7 +70,7 @@ class Settings:
     receive_buffer: int = 3 << 20
     queue_messages: int = 512
     burst_messages: int = 64
-    burst_bytes: int = 32768
+    burst_bytes: int = 65536
     small_bytes: int = 8192
     mode: str = "auto"
     learn_connections: int = 3

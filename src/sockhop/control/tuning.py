@@ -39,11 +39,13 @@ def tune(config: Config, settings: Settings) -> None:
 
 def settings_of(config: Config) -> Settings:
     """Return the settings that an instance has."""
+    counts = {name: getattr(config, name) for name in _COUNTS}
+    counts["small_bytes"] = counts["small_bytes"] or Settings.small_bytes  # older versions left this word 0
     return Settings(
         mode="eager" if config.eager else "auto",
         capacity=config.capacity,
         recheck_seconds=config.recheck_ns / _NANOSECONDS,
         review_seconds=config.review_ns / _NANOSECONDS,
         receive_buffer=config.rcvbuf,
-        **{name: getattr(config, name) for name in _COUNTS},
+        **counts,
     )

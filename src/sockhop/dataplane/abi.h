@@ -168,7 +168,7 @@ struct config {
 	__u32 rcvbuf;         /* bytes: sk_rcvbuf of sockets whose SO_RCVBUF nobody has set */
 	__u32 queue_messages; /* unread messages that hops may fill */
 	__u32 burst_messages; /* one-way sends in a row that make a burst */
-	__u32 burst_bytes;    /* only writes under this size do: see joined_bytes() */
+	__u32 burst_bytes;    /* only writes under this size do: see is_joined() */
 	__u32 eager;          /* hop whatever no rule forbids, without learning */
 	__u32 rules;          /* how many of the rules are in force */
 	__u32 generation;     /* of the rules: ends look again when it changes */

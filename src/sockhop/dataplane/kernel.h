@@ -269,6 +269,10 @@ struct inet_connection_sock {
 	struct inet_bind_bucket *icsk_bind_hash;
 };
 
+struct tcp_options_received {
+	__u16 mss_clamp;
+};
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 copied_seq;
@@ -290,6 +294,7 @@ struct tcp_sock {
 	__u32 data_segs_out;
 	__u64 tcp_mstamp;
 	__u64 bytes_sent;
+	struct tcp_options_received rx_opt;
 	bool is_mptcp;
 };
 

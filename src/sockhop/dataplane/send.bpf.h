@@ -40,8 +40,8 @@ INLINE void take_the_stack(struct end *end, struct tcp_sock *me, struct tcp_sock
 	end->wait = end->is_behind && !is_small;
 	if (end->wait)
 		end->hold_ns = bpf_ktime_get_coarse_ns();
-	/* Of sockets that join them is_nagle_burst() counts them. */
-	if (is_small && !joins(me) && (outcome == OUTCOME_FULL || outcome == OUTCOME_UNREAD))
+	/* Of what TCP joins, is_nagle_burst() counts it. */
+	if (is_small && !is_joined(me, size) && (outcome == OUTCOME_FULL || outcome == OUTCOME_UNREAD))
 		end->bursts++;
 	if (!is_small && is_crowded(outcome))
 		end->corked += lost_by(me, peer, size);

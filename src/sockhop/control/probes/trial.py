@@ -69,6 +69,8 @@ class Trial:
 
         Each byte depends on its position.
         """
+        # With Nagle's algorithm many writes in a row are TCP's.
+        self.client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.client.setblocking(False)
         sent = bytearray()
         try:
