@@ -1,6 +1,7 @@
 """socat and nc, as the walkthrough uses them: an echo server, and files of which every byte is compared."""
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,18 @@ def test_socat_echo_server_with_nc(scope: Scope, tmp_path: Path) -> None:
         assert (rest, client.returncode) == ("", 0)
 
 
-def test_file_through_nc(scope: Scope, tmp_path: Path) -> None:
-    """nc to nc: one takes a single connection into a file, and the end of the file ends both."""
+@pytest.mark.parametrize(("settings", "least"), [({}, 0), ({"burst_bytes": 0}, 0.5)], ids=["default", "no-bursts"])
+def test_file_through_nc(
+    make_scope: Callable[..., Scope], tmp_path: Path, settings: dict[str, int], least: float
+) -> None:
+    """nc to nc: one takes a single connection into a file, and the end of the file ends both.
+
+    It writes 16 KB at a time with Nagle on, which is a burst.
+    """
+    scope = make_scope(**settings)
     original, copy, port = random_file(tmp_path / "original", SIZE), tmp_path / "copy", free_port()
     taker = ["nc", "-d", "-l", "127.0.0.1", str(port)]
-    with serving(scope, taker, lambda: listening(port), copy) as server, hopped(scope) as moved:
+    with serving(scope, taker, lambda: listening(port), copy) as server, hopped(scope, least) as moved:
         with original.open("rb") as source:
             scope.run(["nc", "-N", "127.0.0.1", str(port)], stdin=source, check=True, timeout=60)
         assert server.wait(timeout=30) == 0
