@@ -11,8 +11,8 @@
 #define LOSSES (1u << REASON_SHORT_LIVED | 1u << REASON_SMALL_WRITES | 1u << REASON_CORKED)
 #define HAZARDS (~LOSSES)
 /* A class that hops is judged again each time so many of its connections have closed, or so many messages
- * were sent: more than a few large answers of a service that is mostly asked for small ones. Or when large ones have lost
- * so much, as so many small ones would: they take long. */
+ * were sent: more than a few large answers of a service that is mostly asked for small ones. Or when so many were losses,
+ * which large ones count as several: as many messages of a stream of 32 KB would take half a gigabyte. */
 #define JUDGED_CONNECTIONS 64
 #define JUDGED_MESSAGES 16384
 #define JUDGED_LOSSES 4096
@@ -119,7 +119,7 @@ INLINE void judge(struct class_key *key, struct class_info *class)
 	if (class->state == CLASS_HOPPING) {
 		if (!config.eager && (class->recent_connections >= JUDGED_CONNECTIONS ||
 				      class->recent_messages >= JUDGED_MESSAGES ||
-				      class->recent_corked >= JUDGED_LOSSES))
+				      class->recent_bursts >= JUDGED_LOSSES || class->recent_corked >= JUDGED_LOSSES))
 			judge_gain(key, class);
 	} else if (class->state == CLASS_LEARNING) {
 		is_known = class->connections >= config.learn_connections ||
