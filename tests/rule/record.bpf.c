@@ -45,6 +45,7 @@ INLINE void look_at(struct seen *seen, struct tcp_sock *tcp)
 	seen->tcp_queue = sk->sk_receive_queue.qlen;
 	seen->backlog = psock ? psock->ingress_skb.qlen : 0;
 	seen->accepted = !!sk->sk_socket;
+	seen->near_limit = is_near_limit(sk, 0);
 }
 
 INLINE void look_around(struct moment *moment, struct end *end, struct tcp_sock *me)

@@ -87,6 +87,7 @@ INLINE enum action rule_for(struct sock *sk, struct sock_common *common, struct 
 
 static void make(struct tcp_sock *tcp, struct sk_psock *psock, struct proto *proto, const struct seen *seen)
 {
+	static struct mem_cgroup full = { .memory = { .usage = { 7 }, .max = 8 } };
 	static struct socket socket;
 	struct sock *sk = sock_of(tcp);
 
@@ -111,6 +112,7 @@ static void make(struct tcp_sock *tcp, struct sk_psock *psock, struct proto *pro
 	sk->sk_receive_queue.qlen = seen->tcp_queue;
 	psock->ingress_skb.qlen = seen->backlog;
 	sk->sk_socket = seen->accepted ? &socket : NULL;
+	sk->sk_memcg = seen->near_limit ? &full : NULL;
 	if (seen->in_map)
 		sk->sk_user_data = (void *)((__u64)(long)psock | SK_USER_DATA_PSOCK);
 }

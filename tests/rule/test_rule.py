@@ -113,6 +113,10 @@ FORBIDS: dict[str, Callable[[Decision], Decision]] = {
     "a peer that has closed": lambda _was: {"start.peer.state": 7},
     "a sender that has shut down": lambda _was: {"start.me.state": 4},
     "a reader that waits for more": lambda _was: {"start.peer.rcvlowat": 2},
+    "a reader whose cgroup has used up its memory": lambda _was: {
+        "start.peer.near_limit": 1,
+        "start.peer.forward_alloc": 0,
+    },
 }
 
 

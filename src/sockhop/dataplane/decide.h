@@ -4,6 +4,7 @@
 #define SOCKHOP_DECIDE_H
 
 #include "classes.h"
+#include "memory.h"
 #include "peer.h"
 #include "syscalls.h"
 
@@ -243,8 +244,10 @@ INLINE bool is_pile(struct end *end, struct tcp_sock *me, __u32 unread, __u32 si
  * is near its hard limit (__sk_mem_raise_allocated, tcp_memory_pressure). */
 INLINE bool is_memory_short(struct tcp_sock *peer, __u32 size)
 {
-	return (__s32)size > sock_of(peer)->sk_forward_alloc &&
-	       word_at(sock_of(peer)->__sk_common.skc_prot->memory_pressure);
+	struct sock *sk = sock_of(peer);
+
+	return (__s32)size > sk->sk_forward_alloc &&
+	       (word_at(sk->__sk_common.skc_prot->memory_pressure) || is_near_limit(sk, size));
 }
 
 /* Whether what is sent leaves by itself. A rest held by a cork or by MSG_MORE would stay for a probe timer if the

@@ -3,6 +3,7 @@
 #ifndef SOCKHOP_HAZARDS_H
 #define SOCKHOP_HAZARDS_H
 
+#include "memory.h"
 #include "socket.h"
 
 #define HAZARD(reason) (1u << REASON_##reason)
@@ -44,6 +45,7 @@ INLINE void hazards_of_socket(struct tcp_sock *tcp, volatile __u32 *found)
 	/* v1: near it a hop gives ENOMEM (sk_msg_alloc, bpf_tcp_ingress). */
 	if (field_exists(memory->tcpmem_active) && memory)
 		note(found, memory->tcpmem_active, HAZARD(MEMORY_LIMIT));
+	note(found, is_near_limit(sk, 0), HAZARD(MEMORY_LIMIT));
 }
 
 /* A handler that is not SIG_DFL or SIG_IGN. The number is a constant: clang relocates no other index, and

@@ -220,7 +220,16 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
+struct page_counter {
+	struct {
+		__u64 counter;
+	} usage; /* atomic_long_t, in pages */
+	__u64 max;
+	struct page_counter *parent;
+};
+
 struct mem_cgroup {
+	struct page_counter memory;
 	bool tcpmem_active;
 };
 
