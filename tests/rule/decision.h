@@ -30,7 +30,6 @@ struct seen {
 	__u32 accepted; /* an application has it */
 	__u32 mss_clamp;
 	__u32 near_limit; /* of its cgroup's memory */
-	__u32 unused;
 };
 
 /* What other CPUs may change while the program runs. */
