@@ -29,7 +29,7 @@ struct seen {
 	__u32 backlog;
 	__u32 accepted; /* an application has it */
 	__u32 mss_clamp;
-	__u32 near_limit; /* of its cgroup's memory */
+	__u64 near_limit; /* of its cgroup's memory */
 };
 
 /* What other CPUs may change while the program runs. */
