@@ -29,7 +29,7 @@ struct seen {
 	__u32 backlog;
 	__u32 accepted; /* an application has it */
 	__u32 mss_clamp;
-	__u64 near_limit; /* of its cgroup's memory */
+	__u64 near_limit; /* of its cgroup's memory; as wide as it is aligned, since Btf.struct() counts padding in */
 };
 
 /* What other CPUs may change while the program runs. */

@@ -59,23 +59,6 @@ INLINE bool is_time(struct end *end)
 	return (__s64)(bpf_ktime_get_coarse_ns() - end->checked_ns) >= (__s64)config.recheck_ns;
 }
 
-INLINE bool is_corked(struct tcp_sock *me)
-{
-	return bitfield(me, nonagle) & TCP_NAGLE_CORK;
-}
-
-/* TCP_NAGLE_PUSH, which stays until the next byte for the stack, says nothing of Nagle's algorithm. */
-INLINE bool is_nagle(struct tcp_sock *me)
-{
-	return !(bitfield(me, nonagle) & (TCP_NAGLE_OFF | TCP_NAGLE_CORK));
-}
-
-/* Whether TCP joins small writes before they leave. */
-INLINE bool joins(struct tcp_sock *me)
-{
-	return is_nagle(me) || is_corked(me);
-}
-
 /* With Nagle's algorithm, what takes the stack before that acknowledgement waits for it, and an answer
  * that hops brings none: it comes when TCP_DELACK_MIN is over, 40 ms later. So there it is enough at
  * first that the message has arrived. */

@@ -37,7 +37,7 @@ INLINE void hold_back(struct bpf_sock_ops *ctx, struct tcp_sock *tcp, struct end
 			end->hold_ns = now + LET_GO_NS;
 		}
 	}
-	if (!end->wait || bitfield(tcp, nonagle) & TCP_NAGLE_CORK) {
+	if (!end->wait || is_corked(tcp)) {
 		let_go(ctx, tcp, end);
 		return;
 	}

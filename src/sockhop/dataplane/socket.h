@@ -41,6 +41,23 @@ INLINE struct sk_psock *psock_of(struct tcp_sock *tcp)
 	return read_only(struct sk_psock, user_data & ~(__u64)SK_USER_DATA_FLAGS);
 }
 
+INLINE bool is_corked(struct tcp_sock *tcp)
+{
+	return bitfield(tcp, nonagle) & TCP_NAGLE_CORK;
+}
+
+/* TCP_NAGLE_PUSH, which stays until the next byte for the stack, says nothing of Nagle's algorithm. */
+INLINE bool is_nagle(struct tcp_sock *tcp)
+{
+	return !(bitfield(tcp, nonagle) & (TCP_NAGLE_OFF | TCP_NAGLE_CORK));
+}
+
+/* Whether TCP joins small writes before they leave. */
+INLINE bool joins(struct tcp_sock *tcp)
+{
+	return is_nagle(tcp) || is_corked(tcp);
+}
+
 INLINE bool is_blocking(struct file *file)
 {
 	return !(file->f_flags & O_NONBLOCK);
